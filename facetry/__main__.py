@@ -1,0 +1,3 @@
+from facetry.cli import main
+
+main()

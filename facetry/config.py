@@ -1,0 +1,263 @@
+"""params.yaml as frozen, typed models: one section per stage, unknown keys refused, all errors reported at once."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from facetry.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
+
+
+class Section(BaseModel):
+    """The base of every section: immutable and closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DrawParams(Section):
+    """The drawn catalogue: a shop that does not exist, for trying everything out."""
+
+    num_listings: int = Field(default=2400, ge=1)
+    num_brands: int = Field(default=48, ge=1)
+    seed: int = 7
+    image_side_pixels: int = Field(default=336, ge=64, le=4096)
+    max_images_per_listing: int = Field(default=3, ge=1)
+    wrong_label_share: Share = 0.15
+    misleading_title_share: Share = 0.1
+    blurred_share: Share = 0.03
+    tiny_share: Share = 0.02
+    corrupt_share: Share = 0.01
+    duplicate_share: Share = 0.04
+    num_workers: int | None = Field(default=None, ge=1)
+
+
+class IngestParams(Section):
+    """How a table of listings becomes a catalogue."""
+
+    columns: Mapping[str, str] = Field(
+        default={
+            name: name
+            for name in (
+                "id",
+                "title",
+                "description",
+                "brand",
+                "brand_description",
+                "images",
+                "category",
+                "attributes",
+                "label_source",
+            )
+        }
+    )
+    image_separator: str = Field(default=";", min_length=1)
+    taxonomy: str | None = None
+    max_image_megabytes: float = Field(default=20.0, gt=0)
+    shard_megabytes: int = Field(default=256, ge=1)
+
+
+class CleanParams(Section):
+    """Which images are fit to learn from."""
+
+    min_side_pixels: int = Field(default=300, ge=1)
+    max_megapixels: float = Field(default=50.0, gt=0)
+    min_sharpness: float = Field(default=60.0, ge=0)
+    sharpness_side_pixels: int = Field(default=320, ge=32)
+    duplicate_radius: int = Field(default=2, ge=0, le=16)
+
+
+class SplitRatios(Section):
+    train: Share = 0.7
+    validation: Share = 0.1
+    test: Share = 0.2
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"sum to {total:g}, must sum to 1")
+        return self
+
+
+class SplitParams(Section):
+    """Who learns and who is asked: whole groups stay on one side."""
+
+    group_by: Literal["brand", "listing"] = "brand"
+    ratios: SplitRatios = SplitRatios()
+    seed: int = 7
+
+
+class PromptParams(Section):
+    """What the model is shown of a listing; saved with the checkpoint, so that serving shows the same."""
+
+    question: str = Field(default="Which category is this product?", min_length=1)
+    max_images: int = Field(default=1, ge=1)
+    max_field_characters: int = Field(default=300, ge=1)
+
+
+class TrainParams(Section):
+    """One run of fine-tuning."""
+
+    base_model: str = Field(default="data/drawn/base-model", min_length=1)
+    seed: int = 7
+    epochs: float = Field(default=4, gt=0)
+    batch_size: int = Field(default=16, ge=1)
+    accumulation_steps: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1)
+    adam_beta2: float = Field(default=0.98, ge=0, lt=1)
+    warmup_share: Share = 0.05
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    zero_stage: Literal[0, 1, 2, 3] = 1
+    num_processes: int | None = Field(default=None, ge=1)
+    field_mask_probability: Share = 0.05
+    checkpoint_steps: int = Field(default=200, ge=1)
+    num_golden_listings: int = Field(default=8, ge=1)
+    prompt: PromptParams = PromptParams()
+
+
+class EvaluateParams(Section):
+    """How answers are scored, and against what."""
+
+    batch_size: int = Field(default=32, ge=1)
+    num_neighbours: int = Field(default=5, ge=1)
+    num_mistakes_shown: int = Field(default=12, ge=0)
+
+
+class ReleaseParams(Section):
+    """What a release is called."""
+
+    name: Name = "drawn-shop"
+    version: Version = "0.1.0"
+
+
+class ServeParams(Section):
+    """How Triton runs a release on this machine."""
+
+    host: str = "127.0.0.1"
+    http_port: Port = 8000
+    grpc_port: Port = 8001
+    metrics_port: Port = 8002
+    max_batch_size: int = Field(default=16, ge=1)
+    max_queue_delay_microseconds: int = Field(default=2000, ge=0)
+    ready_timeout_seconds: float = Field(default=180, gt=0)
+    environment: str = ".venv-serving"
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if len({self.http_port, self.grpc_port, self.metrics_port}) < 3:
+            raise ValueError("http_port, grpc_port and metrics_port must differ")
+        return self
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    draw: DrawParams = DrawParams()
+    ingest: IngestParams = IngestParams()
+    clean: CleanParams = CleanParams()
+    split: SplitParams = SplitParams()
+    train: TrainParams = TrainParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    release: ReleaseParams = ReleaseParams()
+    serve: ServeParams = ServeParams()
+
+
+def load_params(path: Path | None, overrides: Sequence[str] = ()) -> Params:
+    """The parameters in the file at `path` (defaults when None), with `section.key=value` overrides applied."""
+    origin = str(path) if path is not None else "the parameters"
+    tree = _read_tree(path) if path is not None else {}
+    for override in overrides:
+        _apply(override, tree)
+    return parse_params(tree, origin=origin)
+
+
+def parse_params(tree: Mapping[str, object], *, origin: str) -> Params:
+    """The parameters in a parsed tree; `origin` names it in errors."""
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, origin=origin)) from error
+
+
+def _read_tree(path: Path) -> dict[str, object]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(f"cannot read {path}: {reason}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path} must map sections to their keys")
+    return tree
+
+
+def _apply(override: str, tree: dict[str, object]) -> None:
+    path, separator, text = override.partition("=")
+    *sections, key = path.split(".")
+    if not separator or not sections or not key:
+        raise ConfigError(f"--set {override}: write section.key=value, as in train.epochs=2")
+    node = tree
+    for section in sections:
+        below = node.setdefault(section, {})
+        if not isinstance(below, dict):
+            raise ConfigError(f"--set {override}: '{section}' is a value, not a section")
+        node = below
+    try:
+        node[key] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: '{text}' is not YAML") from error
+
+
+_BOUNDS = {
+    "greater_than_equal": ("ge", "must be at least"),
+    "greater_than": ("gt", "must be more than"),
+    "less_than_equal": ("le", "must be at most"),
+    "less_than": ("lt", "must be less than"),
+}
+
+
+def _explain(error: ValidationError, *, origin: str) -> str:
+    problems = error.errors()
+    lines = []
+    for problem in problems:
+        location = [str(part) for part in problem["loc"]]
+        kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
+        if kind == "extra_forbidden":
+            reason = f"unknown key{_nearest_key(location)}"
+        elif kind in _BOUNDS:
+            bound, words = _BOUNDS[kind]
+            reason = f"{given}, {words} {context[bound]}"
+        elif kind == "value_error":
+            reason = str(context["error"])
+        elif kind == "literal_error":
+            reason = f"{given!r}, must be {context['expected']}"
+        else:
+            reason = f"{given!r}, {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        lines.append(f"  {'.'.join(location)}: {reason}")
+    count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
+    return "\n".join([f"{origin} has {count}", *lines])
+
+
+def _nearest_key(location: Sequence[str]) -> str:
+    model: type[BaseModel] = Params
+    for part in location[:-1]:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        model = annotation
+    nearest = get_close_matches(location[-1], list(model.model_fields), n=1)
+    return f", did you mean {nearest[0]}?" if nearest else f", use one of {', '.join(model.model_fields)}"

@@ -1,0 +1,68 @@
+"""A product listing, as every stage sees it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+TEXT_FIELDS = ("title", "description", "brand", "brand_description")
+
+
+class LabelSource(StrEnum):
+    """Who said so; later ones are worth more."""
+
+    UNAUDITED = "unaudited"
+    TEACHER = "teacher"
+    AUDITED = "audited"
+    HUMAN = "human"
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A category path (`A > B > C`) and attribute values, and where they come from."""
+
+    category: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    source: LabelSource = LabelSource.UNAUDITED
+
+
+@dataclass(frozen=True, slots=True)
+class ListingImage:
+    """An encoded image, the path it came from, and why `clean` rejected it, if it did."""
+
+    data: bytes
+    path: str
+    rejection: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Words and pictures of one product. Every text may be absent, and so may the images."""
+
+    id: str
+    title: str | None = None
+    description: str | None = None
+    brand: str | None = None
+    brand_description: str | None = None
+    images: tuple[ListingImage, ...] = ()
+    label: Label | None = None
+    split: Split | None = None
+
+    @property
+    def usable_images(self) -> tuple[ListingImage, ...]:
+        return tuple(image for image in self.images if image.rejection is None)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text fields that say something, in reading order."""
+        present = {name: getattr(self, name) for name in TEXT_FIELDS}
+        return {name: text for name, text in present.items() if text and text.strip()}
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self.usable_images or self.texts)

@@ -1,0 +1,158 @@
+"""One interface over local paths and `s3://bucket/prefix`.
+
+Credentials and the endpoint come from where every S3 tool looks: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+AWS_ENDPOINT_URL and AWS_REGION, or the shared AWS files.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from facetry.errors import StorageError
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+S3_SCHEME = "s3://"
+
+
+def is_remote(uri: str | Path) -> bool:
+    return str(uri).startswith(S3_SCHEME)
+
+
+def join(uri: str | Path, name: str) -> str:
+    """The address of `name` inside `uri`; refuses a name that climbs out."""
+    if name.startswith("/") or ".." in Path(name).parts:
+        raise StorageError(f"'{name}' leads out of {uri}: use a name inside it")
+    return f"{str(uri).rstrip('/')}/{name}"
+
+
+def exists(uri: str | Path) -> bool:
+    """Whether a file, or an object, is at `uri`."""
+    if not is_remote(uri):
+        return Path(uri).is_file()
+    bucket, key = _bucket_and_key(str(uri))
+    with _s3_errors(uri):
+        client = s3_client()
+        return any(found.object_name == key for found in client.list_objects(bucket, prefix=key))
+
+
+@contextmanager
+def local_file(uri: str | Path) -> Iterator[Path]:
+    """A local path with the bytes at `uri`: the file itself, or a copy that lives as long as the context."""
+    if not is_remote(uri):
+        if not Path(uri).is_file():
+            raise StorageError(f"no file at {uri}")
+        yield Path(uri)
+        return
+    bucket, key = _bucket_and_key(str(uri))
+    with tempfile.TemporaryDirectory(prefix="facetry-") as folder:
+        copy = Path(folder) / Path(key).name
+        with _s3_errors(uri):
+            s3_client().fget_object(bucket, key, str(copy))
+        yield copy
+
+
+def read_bytes(uri: str | Path) -> bytes:
+    with local_file(uri) as path:
+        return path.read_bytes()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that a reader sees all of it or what was there before."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+@contextmanager
+def new_folder(out: str | Path, *, commit: str) -> Iterator[Path]:
+    """A local folder to write into, which becomes `out` when the context ends well and vanishes when it does not.
+
+    `commit` names the file that makes the folder whole: only a folder that holds it, or an empty one, is replaced,
+    and in an object store it is uploaded last.
+    """
+    if is_remote(out):
+        with tempfile.TemporaryDirectory(prefix="facetry-") as folder:
+            yield Path(folder)
+            _upload(Path(folder), str(out), commit=commit)
+        return
+    target = Path(out)
+    refuse_foreign_folder(target, commit=commit)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-partial-"))
+    try:
+        partial.chmod(0o755)
+        yield partial
+        _swap(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_foreign_folder(target: Path, *, commit: str) -> None:
+    """Raise unless `target` is absent, empty, or an earlier output that holds `commit`."""
+    if target.is_dir() and not any(target.iterdir()):
+        return
+    if target.exists() and not (target / commit).is_file():
+        raise StorageError(f"{target} holds something else (no {commit} in it): choose another --out or empty it first")
+
+
+def _swap(partial: Path, target: Path) -> None:
+    if not target.exists():
+        partial.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
+    target.rename(old / target.name)
+    partial.rename(target)
+    shutil.rmtree(old)
+
+
+def _upload(folder: Path, out: str, *, commit: str) -> None:
+    bucket, prefix = _bucket_and_key(out)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with _s3_errors(out):
+        client = s3_client()
+        for path in sorted(files, key=lambda path: path == folder / commit):
+            client.fput_object(bucket, f"{prefix.rstrip('/')}/{path.relative_to(folder)}", str(path))
+
+
+def s3_client() -> "Minio":
+    """A client for the store that the environment names."""
+    from minio import Minio
+    from minio.credentials.providers import AWSConfigProvider, ChainedProvider, EnvAWSProvider, IamAwsProvider
+
+    endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "https://s3.amazonaws.com"))
+    if endpoint.scheme not in ("http", "https") or not endpoint.netloc:
+        raise StorageError(f"AWS_ENDPOINT_URL is '{endpoint.geturl()}': write it as https://host:port")
+    return Minio(
+        endpoint=endpoint.netloc,
+        secure=endpoint.scheme == "https",
+        region=os.environ.get("AWS_REGION", "us-east-1"),
+        credentials=ChainedProvider([EnvAWSProvider(), AWSConfigProvider(), IamAwsProvider()]),
+    )
+
+
+@contextmanager
+def _s3_errors(uri: str | Path) -> Iterator[None]:
+    from minio.error import MinioException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except (MinioException, HTTPError, ValueError) as error:
+        raise StorageError(f"cannot use {uri}: {' '.join(str(error).split())}") from error
+
+
+def _bucket_and_key(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
+    if not bucket or not key:
+        raise StorageError(f"'{uri}' names no object: write s3://bucket/prefix")
+    return bucket, key
