@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from facetry.errors import ConfigError
 
@@ -39,29 +39,44 @@ class DrawParams(Section):
     num_workers: int | None = Field(default=None, ge=1)
 
 
-class IngestParams(Section):
-    """How a table of listings becomes a catalogue."""
+LISTING_FIELDS = (
+    "id",
+    "title",
+    "description",
+    "brand",
+    "brand_description",
+    "images",
+    "category",
+    "attributes",
+    "label_source",
+)
 
-    columns: Mapping[str, str] = Field(
-        default={
-            name: name
-            for name in (
-                "id",
-                "title",
-                "description",
-                "brand",
-                "brand_description",
-                "images",
-                "category",
-                "attributes",
-                "label_source",
-            )
-        }
-    )
+
+class IngestParams(Section):
+    """How a table of listings becomes a catalogue.
+
+    `columns` maps a field of a listing to the source's column for it, and every column it names must be there.
+    Without it the columns named like the fields are read, as many of them as there are. Either way `id` is
+    needed, and `title` or `images`. `taxonomy` is a YAML file; without it, `taxonomy.yaml` beside the listings.
+    """
+
+    columns: Mapping[str, str] | None = None
     image_separator: str = Field(default=";", min_length=1)
     taxonomy: str | None = None
     max_image_megabytes: float = Field(default=20.0, gt=0)
     shard_megabytes: int = Field(default=256, ge=1)
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_make_a_listing(cls, columns: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        if columns is None:
+            return None
+        unknown = [field for field in columns if field not in LISTING_FIELDS]
+        if unknown:
+            raise ValueError(f"no field of a listing is called {', '.join(unknown)}: use {', '.join(LISTING_FIELDS)}")
+        if "id" not in columns or not {"title", "images"} & set(columns):
+            raise ValueError("must name a column for id, and for title or images")
+        return columns
 
 
 class CleanParams(Section):

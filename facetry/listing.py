@@ -1,8 +1,11 @@
 """A product listing, as every stage sees it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
+
+from facetry.errors import ConfigError
 
 TEXT_FIELDS = ("title", "description", "brand", "brand_description")
 
@@ -63,6 +66,18 @@ class Listing:
         present = {name: getattr(self, name) for name in TEXT_FIELDS}
         return {name: text for name, text in present.items() if text and text.strip()}
 
+    def without(self, name: str) -> "Listing":
+        """A copy that lacks one of its text fields, or its `images`."""
+        change: dict[str, Any] = {name: () if name == "images" else None}
+        return replace(self, **change)
+
     @property
     def says_something(self) -> bool:
         return bool(self.usable_images or self.texts)
+
+
+def parse_split(name: str) -> Split:
+    """The split called `name`."""
+    if name not in Split:
+        raise ConfigError(f"unknown split '{name}': use {', '.join(Split)}")
+    return Split(name)

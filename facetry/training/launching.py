@@ -1,0 +1,49 @@
+"""Starting one training process per accelerator through torchrun."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from facetry.errors import TrainingError
+from facetry.training.job import TrainingJob, TrainingResult
+
+RESULT_NAME = "result.json"
+
+
+def launch(job: TrainingJob, *, job_file: Path) -> TrainingResult:
+    """Run `job` to its end and return what rank 0 reported; its output goes where ours goes."""
+    num_processes = job.params.num_processes or max(count_accelerators(), 1)
+    result_file = job.state / RESULT_NAME
+    result_file.unlink(missing_ok=True)
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"),
+        *("-m", "facetry.training.worker", str(job_file)),
+    ]
+    finished = subprocess.run(command, env=_environment(num_processes), check=False)
+    result = TrainingResult.model_validate_json(result_file.read_bytes()) if result_file.is_file() else None
+    if result is not None and result.error is not None:
+        raise TrainingError(result.error)
+    if result is None or finished.returncode != 0:
+        raise TrainingError(
+            f"a training process ended with exit status {finished.returncode}: its output above says why; "
+            "the same command continues from the last checkpoint"
+        )
+    return result
+
+
+def count_accelerators() -> int:
+    """GPUs of this machine, without paying for an import of torch where there can be none."""
+    if shutil.which("nvidia-smi") is None:
+        return 0
+    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
+    return len(listed.stdout.splitlines()) if listed.returncode == 0 else 0
+
+
+def _environment(num_processes: int) -> dict[str, str]:
+    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    if count_accelerators() == 0:
+        environment["DS_ACCELERATOR"] = "cpu"
+        environment["OMP_NUM_THREADS"] = str(max(len(os.sched_getaffinity(0)) // num_processes, 1))
+    return environment
