@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from facetry.errors import ConfigError
 
@@ -84,7 +85,7 @@ class CleanParams(Section):
 
     min_side_pixels: int = Field(default=300, ge=1)
     max_megapixels: float = Field(default=50.0, gt=0)
-    min_sharpness: float = Field(default=60.0, ge=0)
+    min_sharpness: float = Field(default=12.0, ge=0)
     sharpness_side_pixels: int = Field(default=320, ge=32)
     duplicate_radius: int = Field(default=2, ge=0, le=16)
 
@@ -247,24 +248,24 @@ _BOUNDS = {
 
 def _explain(error: ValidationError, *, origin: str) -> str:
     problems = error.errors()
-    lines = []
-    for problem in problems:
-        location = [str(part) for part in problem["loc"]]
-        kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
-        if kind == "extra_forbidden":
-            reason = f"unknown key{_nearest_key(location)}"
-        elif kind in _BOUNDS:
-            bound, words = _BOUNDS[kind]
-            reason = f"{given}, {words} {context[bound]}"
-        elif kind == "value_error":
-            reason = str(context["error"])
-        elif kind == "literal_error":
-            reason = f"{given!r}, must be {context['expected']}"
-        else:
-            reason = f"{given!r}, {problem['msg'][0].lower()}{problem['msg'][1:]}"
-        lines.append(f"  {'.'.join(location)}: {reason}")
-    count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
+    count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
+    paths = (".".join(str(part) for part in problem["loc"]) for problem in problems)
+    lines = (f"  {path}: {_reason(problem)}" for path, problem in zip(paths, problems, strict=True))
     return "\n".join([f"{origin} has {count}", *lines])
+
+
+def _reason(problem: ErrorDetails) -> str:
+    kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"unknown key{_nearest_key([str(part) for part in problem['loc']])}"
+    if kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        return f"{given}, {words} {context[bound]:g}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"{given!r}, must be {context['expected']}"
+    return f"{given!r}, {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
 def _nearest_key(location: Sequence[str]) -> str:

@@ -78,6 +78,6 @@ class Listing:
 
 def parse_split(name: str) -> Split:
     """The split called `name`."""
-    if name not in Split:
+    if name not in list(Split):
         raise ConfigError(f"unknown split '{name}': use {', '.join(Split)}")
     return Split(name)

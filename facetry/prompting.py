@@ -79,17 +79,17 @@ def decode_image(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
         if image.width * image.height > MAX_IMAGE_PIXELS:
-            raise RequestError(
-                f"an image has {image.width} x {image.height} pixels: send one of at most {MAX_IMAGE_PIXELS:,} pixels"
-            )
+            raise Image.DecompressionBombError
         upright = ImageOps.exif_transpose(image)
         if upright.has_transparency_data:
             white = Image.new("RGBA", upright.size, "white")
             return Image.alpha_composite(white, upright.convert("RGBA")).convert("RGB")
         return upright.convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise RequestError(f"an image is too large: send one of at most {MAX_IMAGE_PIXELS:,} pixels") from error
     except UnidentifiedImageError as error:
         raise RequestError("an image is no picture that can be read: send JPEG, PNG or WebP bytes") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise RequestError(f"an image is broken ({error}): send it again, whole") from error
 
 
@@ -99,4 +99,4 @@ def images_of(prompts: Sequence[Prompt]) -> list[Image.Image]:
 
 def _plain(text: str) -> str:
     """`text` on one line, with nothing in it that the tokenizer would take for a token of the chat."""
-    return _SPECIAL_TOKEN.sub(" ", " ".join(text.split()))
+    return " ".join(_SPECIAL_TOKEN.sub(" ", text).split())

@@ -21,7 +21,7 @@ def read_yaml(path: Path) -> Taxonomy:
 def load_yaml(text: str, *, origin: str) -> Taxonomy:
     """The taxonomy that `text` describes; `origin` names it in errors."""
     try:
-        tree = yaml.safe_load(text)
+        tree = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing but text: `yes` stays "yes"
     except yaml.YAMLError as error:
         raise TaxonomyError(f"taxonomy {origin} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
@@ -32,7 +32,7 @@ def load_yaml(text: str, *, origin: str) -> Taxonomy:
 def _categories(tree: dict[object, object], *, above: Category | None, origin: str) -> Iterator[Category]:
     for name, contents in tree.items():
         path = f"{above.path}{SEPARATOR}{name}" if above else str(name)
-        contents = {} if contents is None else contents
+        contents = {} if contents == "" else contents
         if not isinstance(contents, dict) or not set(contents) <= {"attributes", "categories"}:
             raise TaxonomyError(f"taxonomy {origin}: '{path}' may hold 'attributes' and 'categories' only")
         category = Category(path, _attributes(contents.get("attributes"), above=above, path=path, origin=origin))
@@ -45,7 +45,7 @@ def _categories(tree: dict[object, object], *, above: Category | None, origin: s
 
 def _attributes(own: object, *, above: Category | None, path: str, origin: str) -> tuple[Attribute, ...]:
     inherited = above.attributes if above else ()
-    if own is None:
+    if not own:
         return inherited
     if not isinstance(own, dict) or not all(isinstance(values, list) and values for values in own.values()):
         raise TaxonomyError(f"taxonomy {origin}: the attributes of '{path}' must map names to lists of values")

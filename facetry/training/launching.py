@@ -45,5 +45,6 @@ def _environment(num_processes: int) -> dict[str, str]:
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
     if count_accelerators() == 0:
         environment["DS_ACCELERATOR"] = "cpu"
+        environment["OMP_WAIT_POLICY"] = "passive"  # threads that spin stall each other tenfold where cores are shared
         environment["OMP_NUM_THREADS"] = str(max(len(os.sched_getaffinity(0)) // num_processes, 1))
     return environment

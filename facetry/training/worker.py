@@ -17,7 +17,6 @@ def run(job: TrainingJob) -> TrainingResult:
     import deepspeed
 
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # else it is compiled for a minute and a half
-    from transformers.trainer_utils import get_last_checkpoint
     from transformers.utils.logging import disable_progress_bar
 
     from facetry.decoding.backbone import Backbone, load_model, load_processor
@@ -30,7 +29,10 @@ def run(job: TrainingJob) -> TrainingResult:
     backbone = Backbone(model=model, processor=load_processor(job.params.base_model))
     trainer = make_trainer(backbone, catalogue=catalogue, params=job.params, arguments=arguments)
     started = time.monotonic()
-    outcome = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(job.state)))
+    checkpoint = last_whole_checkpoint(job.state)
+    if checkpoint is not None and trainer.is_world_process_zero():
+        print(f"continuing from {checkpoint.name}", flush=True)
+    outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     validation_loss = trainer.evaluate()["eval_loss"]
     trainer.save_model(str(job.out))
     if trainer.is_world_process_zero():
@@ -43,6 +45,12 @@ def run(job: TrainingJob) -> TrainingResult:
         validation_loss=validation_loss,
         seconds=time.monotonic() - started,
     )
+
+
+def last_whole_checkpoint(state: Path) -> Path | None:
+    """The newest checkpoint that was written to its end: the Trainer writes its own state last."""
+    whole = [file.parent for file in state.glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda folder: int(folder.name.removeprefix("checkpoint-")), default=None)
 
 
 def main(job_file: Path) -> int:

@@ -1,0 +1,119 @@
+"""Catalogues on disk: what is written is read, and damage is named."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from random import Random
+
+import pyarrow.parquet as pq
+import pytest
+
+from facetry.catalogue import Catalogue, CatalogueWriter
+from facetry.config import IngestParams
+from facetry.errors import CatalogueError
+from facetry.listing import Label, LabelSource, Listing, ListingImage, Split
+
+TAXONOMY = "Pan:\n  attributes: {lid: [with, without]}\nPot:\n"
+
+EVERYTHING = Listing(
+    id="1",
+    title="Pan — 24 cm",
+    description="d",
+    brand="b",
+    brand_description="bd",
+    images=(ListingImage(b"\x00\x01", "a.jpg"), ListingImage(b"\x02", "b.jpg", "blurred")),
+    label=Label("Pan", {"lid": "with"}, LabelSource.HUMAN),
+    split=Split.TEST,
+)
+NOTHING = Listing(id="2", title="only a title")
+
+
+def write(folder: Path, listings: Iterable[Listing], *, shard_megabytes: int = 256) -> Path:
+    folder.mkdir()
+    with CatalogueWriter(
+        folder,
+        stage="ingest",
+        params=IngestParams(),
+        taxonomy_yaml=TAXONOMY,
+        parent=None,
+        shard_megabytes=shard_megabytes,
+    ) as writer:
+        for listing in listings:
+            writer.add(listing)
+    return folder
+
+
+def many(num_listings: int, *, num_bytes: int) -> list[Listing]:
+    return [
+        Listing(id=str(number), images=(ListingImage(bytes([number]) * num_bytes, "a.jpg"),), split=Split.TRAIN)
+        for number in range(num_listings)
+    ]
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    catalogue = Catalogue.open(write(tmp_path / "c", [EVERYTHING, NOTHING]))
+    assert list(catalogue.listings()) == [EVERYTHING, NOTHING]
+    assert list(catalogue.listings(split=Split.TEST)) == [EVERYTHING]
+    assert len(catalogue) == 2
+    assert catalogue.taxonomy.category("Pan").attributes[0].values == ("with", "without")
+
+
+def test_images_are_stored_as_datasets_reads_them(tmp_path: Path) -> None:
+    folder = write(tmp_path / "c", [EVERYTHING])
+    (shard,) = folder.glob("*.parquet")
+    assert pq.read_table(shard)["images"].to_pylist()[0][0] == {"bytes": b"\x00\x01", "path": "a.jpg"}
+
+
+def test_large_catalogues_are_split_into_shards_that_count_up(tmp_path: Path) -> None:
+    noise = Random(1)
+    listings = [
+        Listing(id=str(number), images=(ListingImage(noise.randbytes(400_000), "a.jpg"),)) for number in range(10)
+    ]
+    folder = write(tmp_path / "c", listings, shard_megabytes=1)
+    names = sorted(path.name for path in folder.glob("*.parquet"))
+    assert len(names) > 2
+    assert names[0] == f"listings-00000-of-{len(names):05d}.parquet"
+    assert list(Catalogue.open(folder).listings()) == listings
+
+
+def test_a_damaged_shard_is_named_before_it_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "c", many(3, num_bytes=100))
+    (shard,) = folder.glob("*.parquet")
+    damaged = bytearray(shard.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    shard.write_bytes(damaged)
+    with pytest.raises(CatalogueError, match=f"shard {shard.name} .* is damaged"):
+        next(Catalogue.open(folder).listings())
+
+
+def test_an_empty_catalogue_says_which_stage_kept_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="is empty: the stage 'ingest' kept no listing"):
+        Catalogue.open(write(tmp_path / "c", []))
+
+
+def test_a_folder_that_is_no_catalogue_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="is not a catalogue"):
+        Catalogue.open(tmp_path)
+    folder = write(tmp_path / "c", [NOTHING])
+    (folder / "taxonomy.yaml").write_text("Other:\n")
+    with pytest.raises(CatalogueError, match=r"taxonomy\.yaml of catalogue .* was changed"):
+        Catalogue.open(folder)
+    (folder / "catalogue.json").write_text("{}")
+    with pytest.raises(CatalogueError, match="is malformed"):
+        Catalogue.open(folder)
+
+
+def test_equal_listings_have_equal_digests(tmp_path: Path) -> None:
+    one = Catalogue.open(write(tmp_path / "one", [EVERYTHING, NOTHING]))
+    two = Catalogue.open(write(tmp_path / "two", [EVERYTHING, NOTHING]))
+    other = Catalogue.open(write(tmp_path / "other", [NOTHING, EVERYTHING]))
+    assert one.digest == two.digest != other.digest
+
+
+def test_a_writer_that_fails_leaves_no_catalogue(tmp_path: Path) -> None:
+    def listings_that_break() -> Iterator[Listing]:
+        yield NOTHING
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write(tmp_path / "c", listings_that_break())
+    assert not (tmp_path / "c/catalogue.json").exists()

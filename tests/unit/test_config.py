@@ -1,0 +1,80 @@
+"""params.yaml is read whole or refused with all that is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from facetry.config import Params, load_params, parse_params
+from facetry.errors import ConfigError
+
+
+def test_unknown_keys_and_values_out_of_range_are_reported_together() -> None:
+    tree = {
+        "train": {"epocs": 3, "batch_size": 0, "precision": "fp8"},
+        "split": {"ratios": {"train": 0.7, "validation": 0.7, "test": 0.2}},
+        "serve": {"http_port": 99_999},
+        "trane": {},
+    }
+    with pytest.raises(ConfigError) as failure:
+        parse_params(tree, origin="params.yaml")
+    lines = str(failure.value).splitlines()
+    assert lines[0] == "params.yaml has 6 errors"
+    assert sorted(lines[1:]) == sorted(
+        [
+            "  train.epocs: unknown key, did you mean epochs?",
+            "  train.batch_size: 0, must be at least 1",
+            "  train.precision: 'fp8', must be 'fp32' or 'bf16'",
+            "  split.ratios: sum to 1.6, must sum to 1",
+            "  serve.http_port: 99999, must be at most 65535",
+            "  trane: unknown key, did you mean train?",
+        ]
+    )
+
+
+def test_an_override_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("train: {epochs: 2, batch_size: 4}\n")
+    params = load_params(path, ["train.epochs=3", "split.ratios.train=0.6", "split.ratios.test=0.3"])
+    assert (params.train.epochs, params.train.batch_size) == (3, 4)
+    assert params.train.learning_rate == Params().train.learning_rate
+    assert params.split.ratios.train == 0.6
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs", "write section.key=value"),
+        ("epochs=2", "write section.key=value"),
+        ("train.epochs.more=2", "'epochs' is a value, not a section"),
+        ("train.epochs=[", "is not YAML"),
+        ("train.epochs=many", r"train\.epochs: 'many'"),
+    ],
+)
+def test_an_override_that_cannot_be_applied_is_named(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_params(None, ["train.epochs=1", override])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"train: [", "is not YAML"), (b"- train", "must map sections"), (b"\xff", "not UTF-8")],
+)
+def test_a_file_that_holds_no_parameters_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        load_params(path)
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_params(tmp_path / "none.yaml")
+
+
+def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("# nothing yet\n")
+    assert load_params(tmp_path / "params.yaml") == Params()
+
+
+def test_columns_must_make_a_listing() -> None:
+    with pytest.raises(ConfigError, match=r"ingest\.columns: no field of a listing is called colour: use id, title"):
+        parse_params({"ingest": {"columns": {"id": "sku", "title": "name", "colour": "hue"}}}, origin="x")
+    with pytest.raises(ConfigError, match=r"ingest\.columns: must name a column for id"):
+        parse_params({"ingest": {"columns": {"title": "name"}}}, origin="x")
