@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP_INSTALL := -m pip install --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check integration charts images clean
+.PHONY: help setup demo test check generated integration charts images clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,18 +18,20 @@ demo: setup  ## Go the whole way: draw a shop, clean, split, train, evaluate, re
 test: setup  ## Run the tests, real Triton, DVC, Kubeflow and Helm included
 	@$(BIN)/pytest
 
-check: setup  ## Lint, types, and what is generated (chart README, compiled pipeline) against its source
+check: setup  ## Lint, check types, and hold what is generated against its source
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pipelines.compile --check
-	@$(BIN)/python charts/document.py --check
+	@$(BIN)/pytest tests/contract tests/pipelines/test_compiled_pipelines.py tests/charts/test_documentation.py
+
+generated: setup  ## Write what is generated: the compiled pipeline and the chart's README
+	@$(BIN)/python -m pipelines.compile
+	@$(BIN)/python charts/document.py
 
 integration: setup  ## Run the tests that need an S3 server and containers (tests/services/install.sh brings both)
 	@$(BIN)/pytest -m integration
 
 charts: setup  ## Lint and package the Helm charts into build/charts
-	@$(BIN)/python charts/document.py
 	@helm=$$($(BIN)/python charts/fetch_helm.py) && for chart in charts/*/; do \
 		$$helm lint --strict --values $$chart/ci/cpu.yaml $$chart && $$helm package --destination build/charts $$chart; \
 	done
@@ -44,12 +46,13 @@ clean:  ## Remove what the commands above made, but for the environments
 	@echo "setting up .venv"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python $(PIP_INSTALL) --requirement requirements.lock
-	@$(BIN)/python $(PIP_INSTALL) --editable .
+	@$(BIN)/python $(PIP_INSTALL) --no-deps --editable .
 	@touch $@
 
 .venv-serving/ready: serving/requirements.lock pyproject.toml
 	@echo "setting up .venv-serving"
 	@$(PYTHON) -m venv .venv-serving
-	@.venv-serving/bin/python $(PIP_INSTALL) --requirement serving/requirements.lock
-	@.venv-serving/bin/python $(PIP_INSTALL) --editable .
+	@.venv-serving/bin/python $(PIP_INSTALL) --no-deps --requirement serving/requirements.lock
+	@.venv-serving/bin/python $(PIP_INSTALL) --constraint serving/requirements.lock torch
+	@.venv-serving/bin/python $(PIP_INSTALL) --no-deps --editable .
 	@touch $@

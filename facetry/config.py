@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from facetry.errors import ConfigError
+from facetry.listing import LabelSource
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -85,7 +86,7 @@ class CleanParams(Section):
 
     min_side_pixels: int = Field(default=300, ge=1)
     max_megapixels: float = Field(default=50.0, gt=0)
-    min_sharpness: float = Field(default=12.0, ge=0)
+    min_sharpness: float = Field(default=60.0, ge=0)
     sharpness_side_pixels: int = Field(default=320, ge=32)
     duplicate_radius: int = Field(default=2, ge=0, le=16)
 
@@ -143,8 +144,9 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """How answers are scored, and against what."""
+    """How answers are scored, and against what: only labels of `label_sources` count as the truth."""
 
+    label_sources: tuple[LabelSource, ...] = Field(default=(LabelSource.AUDITED, LabelSource.HUMAN), min_length=1)
     batch_size: int = Field(default=32, ge=1)
     num_neighbours: int = Field(default=5, ge=1)
     num_mistakes_shown: int = Field(default=12, ge=0)

@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +52,11 @@ def run_demo(workspace: Path, *, params_file: Path | None, overrides: Sequence[s
     console.print("\nserve    starting Triton on the release")
     with TritonServer.start(run.path("release"), params=params.serve) as server:
         seconds_starting = time.monotonic() - started
-        listings = _held_out(run)
+        offline = _offline_answers(run)
+        listings = _held_out(run, answered=offline)
         predictions = [predict(server.http_endpoint, listing) for listing in listings]
     _print_answers(console, listings=listings, predictions=predictions, drawn=workspace / "drawn")
-    _print_agreement(console, run=run, listings=listings, predictions=predictions)
+    _print_agreement(console, offline=offline, listings=listings, predictions=predictions)
     _print_scores(console, run=run)
     _print_seconds(console, run=run, before={"draw": seconds_drawing}, after={"serve": seconds_starting})
     _print_next_steps(console, run=run, params=params.serve, asked=listings[0], drawn=workspace / "drawn")
@@ -82,7 +83,8 @@ def _run_pipeline(workspace: Path, *, params_file: Path | None, overrides: Seque
     """Run the Kubeflow pipeline on this machine, in a process of its own: this library knows nothing of Kubeflow."""
     drawn = workspace / "drawn"
     command = [sys.executable, "-m", PIPELINE, "--workspace", str(workspace), "--source", str(drawn)]
-    command += ["--source-version", hashlib.sha256((drawn / "listings.csv").read_bytes()).hexdigest()]
+    content = b"".join((drawn / name).read_bytes() for name in (DRAWN_NAME, "listings.csv"))
+    command += ["--source-version", hashlib.sha256(content).hexdigest()]
     command += ["--base-model", str(drawn / "base-model")]
     command += ["--params", str(params_file)] if params_file else []
     command += [part for override in overrides for part in ("--set", override)]
@@ -93,11 +95,17 @@ def _run_pipeline(workspace: Path, *, params_file: Path | None, overrides: Seque
         raise FacetryError("the pipeline stopped: the line above says why; the same command goes on from there")
 
 
-def _held_out(run: Run) -> list[Listing]:
+def _offline_answers(run: Run) -> dict[str, str]:
+    """What the evaluation was answered, by listing."""
+    lines = (run.path("evaluate") / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    return {answer["id"]: answer["answer"] for answer in map(json.loads, lines)}
+
+
+def _held_out(run: Run, *, answered: Collection[str]) -> list[Listing]:
     """One listing with a picture from each department of the shop, of brands that the model has never seen."""
     chosen: dict[str, Listing] = {}
     for listing in Catalogue.open(run.path("split")).listings(split=Split.TEST):
-        if listing.label is not None and listing.usable_images:
+        if listing.id in answered and listing.label is not None and listing.usable_images:
             chosen.setdefault(listing.label.category.split(SEPARATOR)[0], listing)
         if len(chosen) == NUM_ASKED:
             break
@@ -121,11 +129,9 @@ def _print_answers(
 
 
 def _print_agreement(
-    console: Console, *, run: Run, listings: Sequence[Listing], predictions: Sequence[Prediction]
+    console: Console, *, offline: Mapping[str, str], listings: Sequence[Listing], predictions: Sequence[Prediction]
 ) -> None:
     """Hold the served answers against those of the evaluation; a difference is an error."""
-    lines = (run.path("evaluate") / "answers.jsonl").read_text(encoding="utf-8").splitlines()
-    offline = {answer["id"]: answer["answer"] for answer in map(json.loads, lines)}
     for listing, prediction in zip(listings, predictions, strict=True):
         if offline[listing.id] != prediction.category:
             raise ServingError(

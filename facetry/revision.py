@@ -1,6 +1,7 @@
 """Which facetry runs: its version and a digest of its files, so that a cached output of other code is never reused."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from facetry import __version__
@@ -11,8 +12,9 @@ PACKAGE = Path(__file__).parent
 def code_revision(package: Path = PACKAGE) -> str:
     """The version and twelve digits that change whenever a file of the package does, as in `0.1.0+3f9c2a71be04`."""
     digest = hashlib.sha256()
-    files = (path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    for path in sorted(files):
+    folders = os.walk(package, followlinks=True)
+    paths = (Path(folder, name) for folder, _, names in folders for name in names)
+    for path in sorted(path for path in paths if path.suffix != ".pyc"):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
     return f"{__version__}+{digest.hexdigest()[:12]}"

@@ -1,0 +1,1 @@
+"""The graphs of components, and how they are compiled and run."""

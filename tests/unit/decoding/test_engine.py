@@ -1,0 +1,151 @@
+"""The engine on a real, untrained Qwen2-VL: its answers are held against scoring every label one by one."""
+
+import io
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from facetry.config import PromptParams
+from facetry.decoding import Answer, Engine
+from facetry.decoding.backbone import Backbone
+from facetry.decoding.reading import Reading
+from facetry.errors import CheckpointError, RequestError
+from facetry.listing import Listing, ListingImage
+from facetry.prompting import Prompt, category_part
+from facetry.synthetic.models import write_base_model
+from facetry.taxonomy import Taxonomy, load_yaml
+
+SHOP = """
+Beauty:
+  attributes: {colour: [red, blue], container: [jar, bottle, tin]}
+  categories: {Serum: , Mask: , Bath Oil: , Bath Salts: }
+Home:
+  categories:
+    Pans: {attributes: {lid: ['yes', 'no']}}
+    Towels:
+"""
+
+
+@pytest.fixture(scope="module")
+def taxonomy() -> Taxonomy:
+    return load_yaml(SHOP, origin="test")
+
+
+@pytest.fixture(scope="module")
+def model_folder(taxonomy: Taxonomy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "base-model"
+    write_base_model(folder, texts=["Title: a rose serum in a bottle"] * 20, taxonomy=taxonomy, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(model_folder: Path, taxonomy: Taxonomy) -> Engine:
+    backbone = Backbone.load(model_folder)
+    with torch.no_grad():
+        backbone.model.lm_head.weight *= 0.05  # flattens an untrained model's answers, so that all of them are in play
+    return Engine(backbone, taxonomy=taxonomy, prompt=PromptParams(max_images=2))
+
+
+def _image(seed: int) -> ListingImage:
+    buffer = io.BytesIO()
+    Image.effect_noise((120 + 40 * seed, 200), 40 + seed).convert("RGB").save(buffer, "PNG")
+    return ListingImage(buffer.getvalue(), f"{seed}.png")
+
+
+MIXED = [
+    Listing("both", title="Rose serum", images=(_image(1),)),
+    Listing("text", title="A pan", description="with a lid and a very long handle " * 4),
+    Listing("image", images=(_image(2),)),
+    Listing("two images", brand="Orla", images=(_image(3), _image(4))),
+]
+
+
+def _log_probability_of(engine: Engine, listing: Listing, label: str) -> float:
+    prompt = engine.compose(listing)
+    assert isinstance(prompt, Prompt)
+    tokens = engine.backbone.token_ids(category_part(label))
+    with torch.inference_mode():
+        reading = Reading(engine.backbone, [prompt])
+        return sum(float(reading.peek([tokens[:end]])[0, token]) for end, token in enumerate(tokens))
+
+
+def test_the_answer_is_the_most_probable_label_with_its_true_probability(engine: Engine) -> None:
+    for listing, answer in zip(MIXED, engine.answer(MIXED), strict=True):
+        scored = {leaf.path: _log_probability_of(engine, listing, leaf.path) for leaf in engine.taxonomy.leaves}
+        best = max(scored, key=scored.__getitem__)
+        assert isinstance(answer, Answer)
+        assert answer.category == best
+        assert math.isclose(answer.probability, math.exp(scored[best]), rel_tol=1e-4)
+
+
+def test_peeking_after_reading_equals_reading_the_prompt_with_the_answer_in_it(engine: Engine) -> None:
+    listing = MIXED[0]
+    prompt = engine.compose(listing)
+    assert isinstance(prompt, Prompt)
+    first, second = engine.backbone.token_ids(category_part("Beauty > Serum")), [7, 8]
+    with torch.inference_mode():
+        reading = Reading(engine.backbone, [prompt])
+        reading.read([first])
+        in_two = reading.peek([second])
+        in_one = Reading(engine.backbone, [prompt]).peek([[*first, *second]])
+        batch = engine.backbone.encode([prompt])
+        ids = torch.cat([batch["input_ids"], torch.tensor([[*first, *second]])], dim=1)
+        whole = engine.backbone.model(
+            input_ids=ids,
+            mm_token_type_ids=(ids == engine.backbone.model.config.image_token_id).int(),
+            pixel_values=batch["pixel_values"],
+            image_grid_thw=batch["image_grid_thw"],
+        ).logits[:, -1]
+    assert torch.allclose(in_one, in_two, atol=1e-4)
+    assert torch.allclose(in_one, whole.double().log_softmax(dim=-1), atol=1e-4)
+
+
+def test_a_listing_is_answered_alike_alone_and_among_others(engine: Engine) -> None:
+    together = engine.answer(MIXED)
+    for listing, answer in zip(MIXED, together, strict=True):
+        [alone] = engine.answer([listing])
+        assert isinstance(answer, Answer)
+        assert isinstance(alone, Answer)
+        assert (alone.category, alone.attributes) == (answer.category, answer.attributes)
+        assert math.isclose(alone.probability, answer.probability, rel_tol=1e-4)
+
+
+def test_every_attribute_of_the_category_is_answered_from_its_own_values(engine: Engine) -> None:
+    for answer in engine.answer(MIXED):
+        assert isinstance(answer, Answer)
+        attributes = {each.name: each.values for each in engine.taxonomy.category(answer.category).attributes}
+        assert answer.attributes.keys() == attributes.keys() == answer.attribute_probabilities.keys()
+        assert all(answer.attributes[name] in values for name, values in attributes.items())
+
+
+def test_a_listing_that_cannot_be_answered_fails_alone(engine: Engine) -> None:
+    empty, broken = Listing("empty"), Listing("broken", title="x", images=(ListingImage(b"<html>", "x"),))
+    first, second, third, fourth = engine.answer([MIXED[0], empty, MIXED[1], broken])
+    assert isinstance(second, RequestError)
+    assert isinstance(fourth, RequestError)
+    assert [first, third] == engine.answer([MIXED[0], MIXED[1]])
+
+
+def test_a_model_with_a_weight_missing_or_left_over_is_refused(model_folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(model_folder / "model.safetensors")
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "processor_config.json"):
+        (tmp_path / name).write_bytes((model_folder / name).read_bytes())
+    save_file({**weights, "extra": torch.zeros(1)}, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match="1 unexpected keys, first 'extra'"):
+        Backbone.load(tmp_path)
+    some = next(name for name in weights if "mlp" in name)
+    fewer = {name: weight for name, weight in weights.items() if name != some}
+    save_file(fewer, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match="1 missing keys"):
+        Backbone.load(tmp_path)
+
+
+def test_a_folder_that_holds_no_model_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError) as refused:
+        Backbone.load(tmp_path)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,88 @@
+"""A release proves what it serves: each kind of drift is found and named."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from facetry.errors import ReleaseError
+from facetry.release import load_engine, open_release
+from facetry.release.manifest import MANIFEST_NAME, hash_files
+from tests.conftest import TinyRun
+
+
+@pytest.fixture
+def copied(tiny_release: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(tiny_release, tmp_path / "release")
+
+
+def _sign_again(release: Path) -> None:
+    """Make the manifest agree with the files, as a careless or hostile hand would."""
+    manifest = json.loads((release / MANIFEST_NAME).read_bytes())
+    (release / MANIFEST_NAME).write_text(json.dumps({**manifest, "files": hash_files(release)}), encoding="utf-8")
+
+
+def test_a_release_says_where_it_comes_from_and_answers_as_it_did(tiny_run: TinyRun) -> None:
+    release = open_release(tiny_run.release)
+    assert (release.manifest.name, release.manifest.version) == ("tiny-shop", "0.1.0")
+    assert (
+        release.manifest.data_revision
+        == json.loads((tiny_run.checkpoint / "facetry.json").read_bytes())["data_revision"]
+    )
+    assert "accuracy" in release.manifest.metrics
+    load_engine(tiny_run.release)
+
+
+def test_a_changed_a_missing_and_a_foreign_file_are_each_named(copied: Path) -> None:
+    foreign = copied / "model_repository" / "more.py"
+    foreign.write_text("")
+    with pytest.raises(ReleaseError, match=r"release 'tiny-shop' 0\.1\.0: model_repository/more\.py was added"):
+        open_release(copied)
+    foreign.unlink()
+    weights = copied / "checkpoint" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ReleaseError, match=r"checkpoint/model\.safetensors was changed"):
+        open_release(copied)
+    weights.unlink()
+    with pytest.raises(ReleaseError, match=r"checkpoint/model\.safetensors is missing"):
+        open_release(copied)
+
+
+def _other_pixels(checkpoint: Path) -> None:
+    path = checkpoint / "processor_config.json"
+    path.write_text(path.read_text().replace('"resample": 3', '"resample": 2'))
+
+
+def _other_question(checkpoint: Path) -> None:
+    path = checkpoint / "facetry.json"
+    path.write_text(path.read_text().replace("Which category is this product?", "What is this?"))
+
+
+def _other_weights(checkpoint: Path) -> None:
+    path = checkpoint / "model.safetensors"
+    torch.manual_seed(0)
+    drifted = {name: weight + 0.3 * torch.randn_like(weight) for name, weight in load_file(path).items()}
+    save_file(drifted, path, {"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("drift", "named"),
+    [(_other_pixels, "pixels differ"), (_other_question, "tokens differ"), (_other_weights, "answers differ")],
+)
+def test_a_release_that_was_signed_again_is_still_refused(
+    copied: Path, drift: Callable[[Path], None], named: str
+) -> None:
+    drift(copied / "checkpoint")
+    _sign_again(copied)
+    with pytest.raises(ReleaseError, match=rf"does not reproduce its parity contract: {named} on \d of \d golden"):
+        load_engine(copied)
+
+
+def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="is not a release"):
+        open_release(tmp_path)

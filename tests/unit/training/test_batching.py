@@ -1,0 +1,38 @@
+
+import pytest
+
+from facetry.decoding.backbone import Backbone
+from facetry.prompting import AnswerPart, Prompt
+from facetry.synthetic.models import write_base_model
+from facetry.taxonomy import load_yaml
+from facetry.training.batching import IGNORED, Batcher
+from facetry.training.dataset import Example
+
+ANSWER = [AnswerPart("Pans\n", False), AnswerPart("lid:", True), AnswerPart(" yes\n", False)]
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    folder = tmp_path_factory.mktemp("model") / "base-model"
+    taxonomy = load_yaml("Pans: {attributes: {lid: ['yes', 'no']}}", origin="test")
+    write_base_model(folder, texts=["a pan with a lid"], taxonomy=taxonomy, seed=1)
+    return Backbone.load(folder)
+
+
+def _example(text: str) -> Example:
+    return Example(prompt=Prompt(({"role": "user", "content": [{"type": "text", "text": text}]},), ()), answer=ANSWER)
+
+
+def test_only_the_learnt_parts_of_the_answer_bear_a_loss(backbone: Backbone) -> None:
+    batch = Batcher(backbone)([_example("a pan"), _example("a much longer pan")])
+    for labels in batch["labels"]:
+        learnt = backbone.processor.tokenizer.decode(labels[labels != IGNORED])
+        assert learnt == "Pans\n yes\n<|im_end|>"
+
+
+def test_a_row_ends_with_the_answer_as_it_is_asked_for_when_serving(backbone: Backbone) -> None:
+    batch = Batcher(backbone)([_example("a pan"), _example("a much longer pan")])
+    for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True):
+        assert backbone.processor.tokenizer.decode(ids[mask.bool()]).endswith(
+            "<|im_start|>assistant\nPans\nlid: yes\n<|im_end|>"
+        )
