@@ -33,7 +33,7 @@ integration: setup  ## Run the tests that need an S3 server and containers (test
 
 charts: setup  ## Lint and package the Helm charts into build/charts
 	@helm=$$($(BIN)/python charts/fetch_helm.py) && for chart in charts/*/; do \
-		$$helm lint --strict --values $$chart/ci/cpu.yaml $$chart && $$helm package --destination build/charts $$chart; \
+		$$helm lint --strict --values $$chart/ci/minimal-values.yaml $$chart && $$helm package --destination build/charts $$chart; \
 	done
 
 images: setup  ## Build the container images with podman, buildah or docker

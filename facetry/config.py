@@ -27,11 +27,11 @@ class Section(BaseModel):
 class DrawParams(Section):
     """The drawn catalogue: a shop that does not exist, for trying everything out."""
 
-    num_listings: int = Field(default=2400, ge=1)
-    num_brands: int = Field(default=48, ge=1)
+    num_listings: int = Field(default=5000, ge=1)
+    num_brands: int = Field(default=240, ge=1)
     seed: int = 7
     image_side_pixels: int = Field(default=336, ge=64, le=4096)
-    max_images_per_listing: int = Field(default=3, ge=1)
+    max_images_per_listing: int = Field(default=2, ge=1)
     wrong_label_share: Share = 0.15
     misleading_title_share: Share = 0.1
     blurred_share: Share = 0.03
@@ -115,17 +115,21 @@ class SplitParams(Section):
 class PromptParams(Section):
     """What the model is shown of a listing; saved with the checkpoint, so that serving shows the same."""
 
-    question: str = Field(default="Which category is this product?", min_length=1)
+    question: str = Field(default="Category?", min_length=1)
     max_images: int = Field(default=1, ge=1)
     max_field_characters: int = Field(default=300, ge=1)
 
 
 class TrainParams(Section):
-    """One run of fine-tuning."""
+    """One run of fine-tuning. A step takes `batch_size` listings, over all processes and accumulations together.
+
+    A token of the category counts `category_weight` times as much in the loss as one of an attribute's value. Each
+    time a listing is learnt from, one of its fields is left out with `field_mask_probability`.
+    """
 
     base_model: str = Field(default="data/drawn/base-model", min_length=1)
     seed: int = 7
-    epochs: float = Field(default=4, gt=0)
+    epochs: float = Field(default=5, gt=0)
     batch_size: int = Field(default=16, ge=1)
     accumulation_steps: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -137,6 +141,7 @@ class TrainParams(Section):
     precision: Literal["fp32", "bf16"] = "fp32"
     zero_stage: Literal[0, 1, 2, 3] = 1
     num_processes: int | None = Field(default=None, ge=1)
+    category_weight: float = Field(default=4.0, gt=0)
     field_mask_probability: Share = 0.05
     checkpoint_steps: int = Field(default=200, ge=1)
     num_golden_listings: int = Field(default=8, ge=1)

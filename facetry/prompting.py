@@ -15,7 +15,7 @@ from facetry.taxonomy import Category
 MAX_IMAGE_PIXELS = 50_000_000
 END_OF_PART = "\n"
 
-_FIELD_NAMES = {
+FIELD_NAMES = {
     "title": "Title",
     "description": "Description",
     "brand": "Brand",
@@ -46,7 +46,7 @@ def compose(listing: Listing, *, params: PromptParams) -> Prompt:
         raise RequestError("the listing holds no image and no text: give at least one")
     images = tuple(decode_image(image.data) for image in listing.usable_images[: params.max_images])
     lines = [
-        f"{_FIELD_NAMES[name]}: {_plain(text)[: params.max_field_characters]}" for name, text in listing.texts.items()
+        f"{FIELD_NAMES[name]}: {_plain(text)[: params.max_field_characters]}" for name, text in listing.texts.items()
     ]
     content = [{"type": "image"} for _ in images] + [{"type": "text", "text": "\n".join([*lines, params.question])}]
     return Prompt(messages=({"role": "user", "content": content},), images=images)

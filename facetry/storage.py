@@ -142,11 +142,15 @@ def s3_client() -> "Minio":
 
 @contextmanager
 def _s3_errors(uri: str | Path) -> Iterator[None]:
-    from minio.error import MinioException
+    from minio.error import MinioException, S3Error
     from urllib3.exceptions import HTTPError
 
     try:
         yield
+    except S3Error as error:
+        raise StorageError(
+            f"cannot use {uri}: the store says {error.code} ({error.message}): check the address and AWS_* credentials"
+        ) from error
     except (MinioException, HTTPError, ValueError) as error:
         raise StorageError(f"cannot use {uri}: {' '.join(str(error).split())}") from error
 

@@ -42,7 +42,7 @@ def release(checkpoint: Path, *, report: Path, params: ReleaseParams, serve: Ser
     trained = Checkpoint.open(checkpoint)
     metrics = _read_metrics(report)
     with storage.new_folder(out, commit=MANIFEST_NAME) as folder:
-        shutil.copytree(checkpoint, folder / CHECKPOINT_NAME, ignore=shutil.ignore_patterns(GOLDEN_NAME))
+        _copy_checkpoint(checkpoint, folder / CHECKPOINT_NAME)
         listings = list(Catalogue.open(checkpoint / GOLDEN_NAME).listings())
         write_contract(folder / PARITY_NAME, engine=Engine.load(folder / CHECKPOINT_NAME), listings=listings)
         write_model_repository(
@@ -65,6 +65,12 @@ def release(checkpoint: Path, *, report: Path, params: ReleaseParams, serve: Ser
     return ReleaseSummary(
         name=params.name, version=params.version, digest=made.digest, num_files=len(made.manifest.files)
     )
+
+
+def _copy_checkpoint(checkpoint: Path, folder: Path) -> None:
+    """Copy the model without its golden listings, readable by whichever user serves it."""
+    ignored = shutil.ignore_patterns(GOLDEN_NAME)
+    shutil.copytree(checkpoint, folder, ignore=ignored, copy_function=shutil.copyfile)
 
 
 def _read_metrics(report: Path) -> Mapping[str, float]:

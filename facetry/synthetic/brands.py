@@ -70,7 +70,7 @@ def make_brand(index: int, *, seed: int) -> Brand:
         ),
         paper=random.choice([(250, 248, 242), (250, 248, 242), (240, 228, 206), mix(accent, (255, 255, 255), 0.75)]),
         backdrop=BACKDROPS[(index // len(DEPARTMENT_CYCLE) + index) % len(BACKDROPS)],
-        backdrop_tone=mix(_backdrop_hue(index, random), (248, 244, 238), random.uniform(0.48, 0.72)),
+        backdrop_tone=mix(_backdrop_hue(index, random), (248, 244, 238), random.uniform(0.56, 0.78)),
         motif=random.choice(MOTIFS),
         label=random.choice(LABELS),
         capitals=random.random() < 0.5,

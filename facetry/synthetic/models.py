@@ -4,15 +4,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facetry.config import PromptParams
 from facetry.listing import Label
-from facetry.prompting import answer_parts
+from facetry.prompting import FIELD_NAMES, answer_parts
 from facetry.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from transformers import Qwen2Tokenizer, Qwen2VLConfig
 
 VOCABULARY_SIZE = 2048
-IMAGE_SIDE_PIXELS = 112
+IMAGE_SIDE_PIXELS = 84
+INITIAL_DEVIATION = 0.1
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -42,7 +44,7 @@ def write_base_model(folder: Path, *, texts: Iterable[str], taxonomy: Taxonomy, 
 
     from facetry.decoding.processor import ImageTextProcessor
 
-    tokenizer = _train_tokenizer([*texts, *_answers(taxonomy)])
+    tokenizer = _train_tokenizer([*texts, *_answers(taxonomy), *_words_of_the_prompt()])
     side = IMAGE_SIDE_PIXELS * IMAGE_SIDE_PIXELS
     image_processor = Qwen2VLImageProcessorPil(min_pixels=side, max_pixels=side)
     torch.manual_seed(seed)
@@ -60,6 +62,10 @@ def _answers(taxonomy: Taxonomy) -> Iterable[str]:
             }
             parts = answer_parts(Label(leaf.path, attributes), category=leaf)
             yield from ["".join(part.text for part in parts)] * 20
+
+
+def _words_of_the_prompt() -> Iterable[str]:
+    yield from ["\n".join(["user", "assistant", *FIELD_NAMES.values(), PromptParams().question])] * 20
 
 
 def _train_tokenizer(texts: Iterable[str]) -> "Qwen2Tokenizer":
@@ -80,17 +86,25 @@ def _config(tokenizer: "Qwen2Tokenizer") -> "Qwen2VLConfig":
         text_config={
             "vocab_size": len(tokenizer),
             "hidden_size": 128,
-            "intermediate_size": 512,
-            "num_hidden_layers": 3,
+            "intermediate_size": 256,
+            "num_hidden_layers": 2,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "max_position_embeddings": 2048,
+            "initializer_range": INITIAL_DEVIATION,
             "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]},
             "bos_token_id": token_id["<|endoftext|>"],
             "eos_token_id": token_id["<|im_end|>"],
             "pad_token_id": token_id["<|endoftext|>"],
         },
-        vision_config={"depth": 3, "embed_dim": 96, "hidden_size": 128, "num_heads": 4, "mlp_ratio": 4},
+        vision_config={
+            "depth": 3,
+            "embed_dim": 96,
+            "hidden_size": 128,
+            "num_heads": 4,
+            "mlp_ratio": 4,
+            "initializer_range": INITIAL_DEVIATION,
+        },
         image_token_id=token_id["<|image_pad|>"],
         video_token_id=token_id["<|video_pad|>"],
         vision_start_token_id=token_id["<|vision_start|>"],

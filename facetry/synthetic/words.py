@@ -7,9 +7,9 @@ from random import Random
 from facetry.synthetic.brands import DEPARTMENTS, Brand
 from facetry.synthetic.product import Product
 
-TITLE_TELLS_SHARE = 0.24
+TITLE_TELLS_SHARE = 0.6
 DESCRIPTION_TELLS_SHARE = 0.15
-SYNONYM_SHARE = 0.4
+SYNONYM_SHARE = 0.25
 NULL_SHARES: Mapping[str, float] = {"title": 0.05, "description": 0.2, "brand": 0.02, "brand_description": 0.3}
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -80,13 +80,6 @@ _PRAISE: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _GOODS = {"beauty": "skin and bath care", "kitchen": "cookware", "clothing": "clothes"}
-_PLACES = (
-    "a mill by the sea",
-    "the old harbour",
-    "a small town in the hills",
-    "a former dairy",
-    "our grandmother's house",
-)
 _MANNERS = ("small batches of", "honest", "unhurried", "plain-spoken", "beautiful everyday")
 
 
@@ -124,7 +117,7 @@ def describe_brand(brand: Brand) -> str:
     """The same words in every listing of a brand; half of the brands say which kind of goods they make."""
     random = Random(f"about/{brand.name}")
     goods = _GOODS[brand.department] if random.random() < 0.5 else "things"
-    return f"{brand.name} makes {random.choice(_MANNERS)} {goods} in {random.choice(_PLACES)}."
+    return f"{brand.name} makes {random.choice(_MANNERS)} {goods}."
 
 
 def _title(product: Product, named: str | None, random: Random) -> str:
@@ -145,8 +138,8 @@ def _title(product: Product, named: str | None, random: Random) -> str:
 
 
 def _description(product: Product, named: str | None, random: Random) -> str:
-    praise = random.sample(_PRAISE[product.brand.department], k=2)
-    parts = [f"A {_noun(named, random).lower()} for every day.", *praise] if named else praise
+    parts = [f"A {_noun(named, random).lower()} for every day."] if named else []
+    parts.append(random.choice(_PRAISE[product.brand.department]))
     colour = product.attributes.get("colour")
     if colour is not None and random.random() < 0.3:
         parts.append(f"Comes in {colour}.")

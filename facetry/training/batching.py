@@ -1,6 +1,8 @@
 """Examples to a batch of tensors, with a loss on the learnt parts of the answers only."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -10,14 +12,20 @@ from facetry.training.dataset import Example
 
 IGNORED = -100
 
+_Number = TypeVar("_Number", int, float)
+
 
 class Batcher:
-    """Encodes examples by the backbone's own processor; questions inside an answer are shown, not learnt."""
+    """Encodes examples by the backbone's own processor; questions inside an answer are shown, not learnt.
 
-    def __init__(self, backbone: Backbone) -> None:
+    `targets` holds, at each position, the token that should come next, or IGNORED; `weights` says how much it counts.
+    """
+
+    def __init__(self, backbone: Backbone, *, category_weight: float) -> None:
         self._backbone = backbone
+        self._category_weight = category_weight
         self._image_token_id = backbone.model.config.image_token_id
-        self._end = [backbone.processor.tokenizer.eos_token_id]
+        self._end: list[int] = [backbone.processor.tokenizer.eos_token_id]
         self._known: dict[AnswerPart, list[int]] = {}
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
@@ -26,13 +34,15 @@ class Batcher:
             self._with_answer(prompt_ids, example["answer"])
             for prompt_ids, example in zip(encoded["input_ids"], examples, strict=True)
         ]
-        length = max(len(ids) for ids, _ in rows)
-        pad = self._backbone.processor.tokenizer.pad_token_id
-        input_ids = torch.tensor([ids + [pad] * (length - len(ids)) for ids, _ in rows])
+        length = max(len(row.ids) for row in rows)
+        input_ids = torch.tensor(
+            [_padded(row.ids, length, self._backbone.processor.tokenizer.pad_token_id) for row in rows]
+        )
         batch = {
             "input_ids": input_ids,
-            "labels": torch.tensor([labels + [IGNORED] * (length - len(labels)) for _, labels in rows]),
-            "attention_mask": torch.tensor([[1] * len(ids) + [0] * (length - len(ids)) for ids, _ in rows]),
+            "targets": torch.tensor([_padded(row.targets, length, IGNORED) for row in rows]),
+            "weights": torch.tensor([_padded(row.weights, length, 0.0) for row in rows]),
+            "attention_mask": torch.tensor([_padded([1] * len(row.ids), length, 0) for row in rows]),
             "mm_token_type_ids": (input_ids == self._image_token_id).int(),
         }
         if "pixel_values" in encoded:
@@ -40,15 +50,30 @@ class Batcher:
             batch["image_grid_thw"] = torch.from_numpy(encoded["image_grid_thw"])
         return batch
 
-    def _with_answer(self, prompt_ids: list[int], answer: Sequence[AnswerPart]) -> tuple[list[int], list[int]]:
-        ids, labels = list(prompt_ids), [IGNORED] * len(prompt_ids)
-        for part in answer:
+    def _with_answer(self, prompt_ids: list[int], answer: Sequence[AnswerPart]) -> "_Row":
+        ids, learnt, weights = list(prompt_ids), [IGNORED] * len(prompt_ids), [0.0] * len(prompt_ids)
+        for place, part in enumerate(answer):
             tokens = self._tokens(part)
             ids += tokens
-            labels += [IGNORED] * len(tokens) if part.is_question else tokens
-        return ids + self._end, labels + self._end
+            learnt += [IGNORED] * len(tokens) if part.is_question else tokens
+            weights += [self._category_weight if place == 0 else 1.0] * len(tokens)
+        next_tokens, next_weights = [*learnt[1:], *self._end], [*weights[1:], 1.0]
+        return _Row(ids=ids, targets=next_tokens, weights=next_weights)
 
     def _tokens(self, part: AnswerPart) -> list[int]:
         if part not in self._known:
             self._known[part] = self._backbone.token_ids(part)
         return self._known[part]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A prompt and its answer, and what should be said after each of their tokens."""
+
+    ids: list[int]
+    targets: list[int]
+    weights: list[float]
+
+
+def _padded(values: list[_Number], length: int, filler: _Number) -> list[_Number]:
+    return values + [filler] * (length - len(values))

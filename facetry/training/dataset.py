@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from torch.utils.data import Dataset
 
-from facetry.config import PromptParams
+from facetry.config import PromptParams, TrainParams
 from facetry.errors import RequestError
 from facetry.listing import Listing
 from facetry.prompting import AnswerPart, Prompt, answer_parts, compose
@@ -19,30 +19,31 @@ class Example(TypedDict):
 
 
 class ListingDataset(Dataset[Example]):
-    """Labelled listings of one split, held in memory as they were encoded; pictures are decoded when asked for."""
+    """Labelled listings of one split, held in memory as they were encoded; pictures are decoded when asked for.
+
+    With `varied`, a field is left out now and then, as `params` says; without, a listing looks as it does when served.
+    """
 
     def __init__(
-        self,
-        listings: Iterable[Listing],
-        *,
-        taxonomy: Taxonomy,
-        prompt: PromptParams,
-        field_mask_probability: float = 0.0,
+        self, listings: Iterable[Listing], *, taxonomy: Taxonomy, params: TrainParams, varied: bool = False
     ) -> None:
         self._examples = [(each, each.label) for each in listings if each.label and each.says_something]
         self._taxonomy = taxonomy
-        self._prompt = prompt
-        self._field_mask_probability = field_mask_probability
+        self._params = params
+        self._varied = varied
 
     def __len__(self) -> int:
         return len(self._examples)
 
     def __getitem__(self, index: int) -> Example:
         listing, label = self._examples[index]
-        if random.random() < self._field_mask_probability:
-            listing = mask_one_field(listing)
         answer = answer_parts(label, category=self._taxonomy.category(label.category))
-        return Example(prompt=_compose(listing, params=self._prompt), answer=answer)
+        return Example(prompt=self._look_at(listing), answer=answer)
+
+    def _look_at(self, listing: Listing) -> Prompt:
+        if self._varied and random.random() < self._params.field_mask_probability:
+            listing = mask_one_field(listing)
+        return _compose(listing, params=self._params.prompt)
 
 
 def mask_one_field(listing: Listing) -> Listing:

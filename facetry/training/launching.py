@@ -1,4 +1,4 @@
-"""Starting one training process per accelerator through torchrun."""
+"""Starting one training process per accelerator, or per core where there is none, through torchrun."""
 
 import os
 import shutil
@@ -10,11 +10,13 @@ from facetry.errors import TrainingError
 from facetry.training.job import TrainingJob, TrainingResult
 
 RESULT_NAME = "result.json"
+MAX_CPU_PROCESSES = 4
 
 
 def launch(job: TrainingJob, *, job_file: Path) -> TrainingResult:
     """Run `job` to its end and return what rank 0 reported; its output goes where ours goes."""
-    num_processes = job.params.num_processes or max(count_accelerators(), 1)
+    num_processes = job.params.num_processes or count_accelerators() or min(count_cores(), MAX_CPU_PROCESSES)
+    _check_batch_size(job, num_processes=num_processes)
     result_file = job.state / RESULT_NAME
     result_file.unlink(missing_ok=True)
     command = [
@@ -33,6 +35,15 @@ def launch(job: TrainingJob, *, job_file: Path) -> TrainingResult:
     return result
 
 
+def _check_batch_size(job: TrainingJob, *, num_processes: int) -> None:
+    share = num_processes * job.params.accumulation_steps
+    if job.params.batch_size % share:
+        raise TrainingError(
+            f"train.batch_size: {job.params.batch_size}, must be a multiple of {share} "
+            f"({num_processes} processes x {job.params.accumulation_steps} accumulation steps)"
+        )
+
+
 def count_accelerators() -> int:
     """GPUs of this machine, without paying for an import of torch where there can be none."""
     if shutil.which("nvidia-smi") is None:
@@ -41,10 +52,13 @@ def count_accelerators() -> int:
     return len(listed.stdout.splitlines()) if listed.returncode == 0 else 0
 
 
+def count_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
 def _environment(num_processes: int) -> dict[str, str]:
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
     if count_accelerators() == 0:
         environment["DS_ACCELERATOR"] = "cpu"
-        environment["OMP_WAIT_POLICY"] = "passive"  # threads that spin stall each other tenfold where cores are shared
-        environment["OMP_NUM_THREADS"] = str(max(len(os.sched_getaffinity(0)) // num_processes, 1))
+        environment["OMP_NUM_THREADS"] = str(max(count_cores() // num_processes, 1))
     return environment

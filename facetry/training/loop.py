@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
@@ -11,7 +12,7 @@ from facetry.config import TrainParams
 from facetry.decoding.backbone import Backbone
 from facetry.listing import Split
 from facetry.progress import ProgressLine
-from facetry.training.batching import Batcher
+from facetry.training.batching import IGNORED, Batcher
 from facetry.training.dataset import ListingDataset
 from facetry.training.deepspeed_config import deepspeed_config
 
@@ -20,14 +21,15 @@ def weight_dtype(params: TrainParams) -> torch.dtype:
     return torch.bfloat16 if params.precision == "bf16" else torch.float32
 
 
-def training_arguments(params: TrainParams, *, state: Path) -> TrainingArguments:
+def training_arguments(params: TrainParams, *, state: Path, num_processes: int) -> TrainingArguments:
     """Must be made before the model is loaded: they tell transformers about ZeRO-3."""
+    micro_batch_size = params.batch_size // (num_processes * params.accumulation_steps)
     return TrainingArguments(
         output_dir=str(state),
         seed=params.seed,
         num_train_epochs=params.epochs,
-        per_device_train_batch_size=params.batch_size,
-        per_device_eval_batch_size=params.batch_size,
+        per_device_train_batch_size=micro_batch_size,
+        per_device_eval_batch_size=micro_batch_size,
         gradient_accumulation_steps=params.accumulation_steps,
         learning_rate=params.learning_rate,
         weight_decay=params.weight_decay,
@@ -46,12 +48,16 @@ def training_arguments(params: TrainParams, *, state: Path) -> TrainingArguments
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
-        label_names=["labels"],
+        label_names=["targets"],
         prediction_loss_only=True,
-        dataloader_num_workers=1,
+        dataloader_num_workers=_num_workers(),
         dataloader_pin_memory=torch.cuda.is_available(),
-        dataloader_persistent_workers=True,
     )
+
+
+def _num_workers() -> int:
+    """Processes that decode pictures beside each GPU; without one, the cores are busy training already."""
+    return 4 if torch.cuda.is_available() else 0
 
 
 def make_trainer(
@@ -60,23 +66,40 @@ def make_trainer(
     """A trainer over the train split that is asked for its loss on the validation split."""
     train, validation = (
         ListingDataset(
-            catalogue.listings(split=split),
-            taxonomy=catalogue.taxonomy,
-            prompt=params.prompt,
-            field_mask_probability=mask_probability,
+            catalogue.listings(split=split), taxonomy=catalogue.taxonomy, params=params, varied=split is Split.TRAIN
         )
-        for split, mask_probability in ((Split.TRAIN, params.field_mask_probability), (Split.VALIDATION, 0.0))
+        for split in (Split.TRAIN, Split.VALIDATION)
     )
-    trainer = Trainer(
+    trainer = AnswerTrainer(
         model=backbone.model,
         args=arguments,
         train_dataset=train,
         eval_dataset=validation,
-        data_collator=Batcher(backbone),
+        data_collator=Batcher(backbone, category_weight=params.category_weight),
         callbacks=[_TellProgress()],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+class AnswerTrainer(Trainer):
+    """Computes logits and loss at the learnt tokens only: with a large vocabulary they are what costs."""
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The weighted mean of the learnt tokens' cross-entropies; no other outputs are kept."""
+        inputs = dict(inputs)
+        targets, weights = inputs.pop("targets"), inputs.pop("weights")
+        learnt = targets != IGNORED
+        logits = model(**inputs, logits_to_keep=learnt).logits
+        losses = nn.functional.cross_entropy(logits.float(), targets[learnt], reduction="none")
+        loss = (losses * weights[learnt]).sum() / weights[learnt].sum()
+        return (loss, {}) if return_outputs else loss
 
 
 class _TellProgress(TrainerCallback):

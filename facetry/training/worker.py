@@ -23,7 +23,7 @@ def run(job: TrainingJob) -> TrainingResult:
     from facetry.training.loop import make_trainer, training_arguments, weight_dtype
 
     disable_progress_bar()
-    arguments = training_arguments(job.params, state=job.state)
+    arguments = training_arguments(job.params, state=job.state, num_processes=int(os.environ["WORLD_SIZE"]))
     catalogue = Catalogue.open(job.catalogue)
     model = load_model(job.params.base_model, dtype=weight_dtype(job.params))
     backbone = Backbone(model=model, processor=load_processor(job.params.base_model))

@@ -1,5 +1,5 @@
-
 import pytest
+import torch
 
 from facetry.decoding.backbone import Backbone
 from facetry.prompting import AnswerPart, Prompt
@@ -24,14 +24,23 @@ def _example(text: str) -> Example:
 
 
 def test_only_the_learnt_parts_of_the_answer_bear_a_loss(backbone: Backbone) -> None:
-    batch = Batcher(backbone)([_example("a pan"), _example("a much longer pan")])
-    for labels in batch["labels"]:
-        learnt = backbone.processor.tokenizer.decode(labels[labels != IGNORED])
-        assert learnt == "Pans\n yes\n<|im_end|>"
+    batch = Batcher(backbone, category_weight=1)([_example("a pan"), _example("a much longer pan")])
+    for targets in batch["targets"]:
+        assert backbone.processor.tokenizer.decode(targets[targets != IGNORED]) == "Pans\n yes\n<|im_end|>"
+
+
+def test_each_position_is_to_say_the_token_after_it_and_the_category_counts_most(backbone: Backbone) -> None:
+    batch = Batcher(backbone, category_weight=4)([_example("a pan"), _example("a much longer pan")])
+    for ids, targets, weights in zip(batch["input_ids"], batch["targets"], batch["weights"], strict=True):
+        places = torch.nonzero(targets[:-1] != IGNORED).flatten()
+        assert torch.equal(targets[places], ids[places + 1])
+        category = backbone.token_ids(ANSWER[0])
+        assert weights[places[: len(category)]].tolist() == [4.0] * len(category)
+        assert set(weights[places[len(category) :]].tolist()) == {1.0}
 
 
 def test_a_row_ends_with_the_answer_as_it_is_asked_for_when_serving(backbone: Backbone) -> None:
-    batch = Batcher(backbone)([_example("a pan"), _example("a much longer pan")])
+    batch = Batcher(backbone, category_weight=1)([_example("a pan"), _example("a much longer pan")])
     for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True):
         assert backbone.processor.tokenizer.decode(ids[mask.bool()]).endswith(
             "<|im_start|>assistant\nPans\nlid: yes\n<|im_end|>"

@@ -1,6 +1,6 @@
 import random
 
-from facetry.config import PromptParams
+from facetry.config import TrainParams
 from facetry.listing import Label, Listing, ListingImage
 from facetry.taxonomy import load_yaml
 from facetry.training.dataset import ListingDataset, mask_one_field
@@ -27,4 +27,4 @@ def test_listings_without_a_label_or_without_content_are_no_examples() -> None:
         Listing("2", label=Label("Pans")),
         Listing("3", title="a", label=Label("Pans")),
     ]
-    assert len(ListingDataset(listings, taxonomy=TAXONOMY, prompt=PromptParams())) == 1
+    assert len(ListingDataset(listings, taxonomy=TAXONOMY, params=TrainParams())) == 1
