@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from transformers import Qwen2Tokenizer, Qwen2VLConfig
 
 VOCABULARY_SIZE = 2048
-IMAGE_SIDE_PIXELS = 84
+# A picture becomes a single token: with several, an untrained model takes long to learn which lies where.
+PATCH_SIDE_PIXELS = 28
+PATCHES_PER_TOKEN_SIDE = 3
 INITIAL_DEVIATION = 0.1
 
 SPECIAL_TOKENS = (
@@ -45,8 +47,13 @@ def write_base_model(folder: Path, *, texts: Iterable[str], taxonomy: Taxonomy, 
     from facetry.decoding.processor import ImageTextProcessor
 
     tokenizer = _train_tokenizer([*texts, *_answers(taxonomy), *_words_of_the_prompt()])
-    side = IMAGE_SIDE_PIXELS * IMAGE_SIDE_PIXELS
-    image_processor = Qwen2VLImageProcessorPil(min_pixels=side, max_pixels=side)
+    num_pixels = (PATCH_SIDE_PIXELS * PATCHES_PER_TOKEN_SIDE) ** 2
+    image_processor = Qwen2VLImageProcessorPil(
+        patch_size=PATCH_SIDE_PIXELS,
+        merge_size=PATCHES_PER_TOKEN_SIDE,
+        min_pixels=num_pixels,
+        max_pixels=num_pixels,
+    )
     torch.manual_seed(seed)
     model = Qwen2VLForConditionalGeneration._from_config(_config(tokenizer))
     model.save_pretrained(folder)
@@ -103,6 +110,8 @@ def _config(tokenizer: "Qwen2Tokenizer") -> "Qwen2VLConfig":
             "hidden_size": 128,
             "num_heads": 4,
             "mlp_ratio": 4,
+            "patch_size": PATCH_SIDE_PIXELS,
+            "spatial_merge_size": PATCHES_PER_TOKEN_SIDE,
             "initializer_range": INITIAL_DEVIATION,
         },
         image_token_id=token_id["<|image_pad|>"],

@@ -57,7 +57,11 @@ def count_cores() -> int:
 
 
 def _environment(num_processes: int) -> dict[str, str]:
-    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    environment = {
+        **os.environ,
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONWARNINGS": "ignore::FutureWarning:torch.distributed.c10d_logger",
+    }
     if count_accelerators() == 0:
         environment["DS_ACCELERATOR"] = "cpu"
         environment["OMP_NUM_THREADS"] = str(max(count_cores() // num_processes, 1))
