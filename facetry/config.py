@@ -27,7 +27,7 @@ class Section(BaseModel):
 class DrawParams(Section):
     """The drawn catalogue: a shop that does not exist, for trying everything out."""
 
-    num_listings: int = Field(default=9000, ge=1)
+    num_listings: int = Field(default=8000, ge=1)
     num_brands: int = Field(default=240, ge=1)
     seed: int = 7
     image_side_pixels: int = Field(default=336, ge=64, le=4096)
@@ -129,7 +129,7 @@ class TrainParams(Section):
 
     base_model: str = Field(default="data/drawn/base-model", min_length=1)
     seed: int = 7
-    epochs: float = Field(default=3, gt=0)
+    epochs: float = Field(default=3.5, gt=0)
     batch_size: int = Field(default=16, ge=1)
     accumulation_steps: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)

@@ -43,8 +43,8 @@ def photograph(product: Product, *, view_number: int, side: int, random: Random)
 
 def _choose_view(view_number: int, *, side: int, random: Random) -> View:
     is_hero = view_number == 0
-    fill = random.uniform(0.72, 0.88) if is_hero else random.uniform(0.66, 0.98)
-    turn = 0.09 if is_hero else 0.16
+    fill = random.uniform(0.70, 0.88) if is_hero else random.uniform(0.66, 0.98)
+    turn = 0.1 if is_hero else 0.16
     slack = (1 - fill) * 0.3
     return View(
         centre_x=side * (0.5 + random.uniform(-slack, slack)),
@@ -53,5 +53,5 @@ def _choose_view(view_number: int, *, side: int, random: Random) -> View:
         angle=random.uniform(-turn, turn),
         tilt=random.uniform(0.12, 0.24),
         light=random.choice((-1, 1)),
-        mirror=1 if random.random() < 0.85 else -1,
+        mirror=1 if random.random() < 0.6 else -1,
     )
