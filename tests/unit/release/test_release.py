@@ -60,7 +60,7 @@ def _other_pixels(checkpoint: Path) -> None:
 
 def _other_question(checkpoint: Path) -> None:
     path = checkpoint / "facetry.json"
-    path.write_text(path.read_text().replace("Which category is this product?", "What is this?"))
+    path.write_text(path.read_text().replace("Category?", "What is this?"))
 
 
 def _other_weights(checkpoint: Path) -> None:

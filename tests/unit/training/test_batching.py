@@ -31,17 +31,17 @@ def test_only_the_learnt_parts_of_the_answer_bear_a_loss(backbone: Backbone) -> 
 
 def test_each_position_is_to_say_the_token_after_it_and_the_category_counts_most(backbone: Backbone) -> None:
     batch = Batcher(backbone, category_weight=4)([_example("a pan"), _example("a much longer pan")])
-    for ids, targets, weights in zip(batch["input_ids"], batch["targets"], batch["weights"], strict=True):
-        places = torch.nonzero(targets[:-1] != IGNORED).flatten()
-        assert torch.equal(targets[places], ids[places + 1])
-        category = backbone.token_ids(ANSWER[0])
-        assert weights[places[: len(category)]].tolist() == [4.0] * len(category)
-        assert set(weights[places[len(category) :]].tolist()) == {1.0}
+    rows = zip(batch["input_ids"], batch["targets"], batch["weights"], batch["attention_mask"], strict=True)
+    for ids, targets, weights, mask in rows:
+        said = [*ids[mask.bool()].tolist(), backbone.processor.tokenizer.eos_token_id]
+        places = torch.nonzero(targets != IGNORED).flatten().tolist()
+        assert [int(targets[place]) for place in places] == [said[place + 1] for place in places]
+        num_of_category = len(backbone.token_ids(ANSWER[0]))
+        assert {float(weights[place]) for place in places[:num_of_category]} == {4.0}
+        assert {float(weights[place]) for place in places[num_of_category:]} == {1.0}
 
 
 def test_a_row_ends_with_the_answer_as_it_is_asked_for_when_serving(backbone: Backbone) -> None:
     batch = Batcher(backbone, category_weight=1)([_example("a pan"), _example("a much longer pan")])
     for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True):
-        assert backbone.processor.tokenizer.decode(ids[mask.bool()]).endswith(
-            "<|im_start|>assistant\nPans\nlid: yes\n<|im_end|>"
-        )
+        assert backbone.processor.tokenizer.decode(ids[mask.bool()]).endswith("<|im_start|>assistant\nPans\nlid: yes\n")
