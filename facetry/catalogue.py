@@ -103,10 +103,9 @@ class Catalogue:
                         f"shard {shard.name} of catalogue {self.location} is damaged (its checksum differs): "
                         f"run the stage '{self.manifest.stage}' again"
                     )
-                for batch in pq.ParquetFile(path).iter_batches(batch_size=256):
-                    for row in batch.to_pylist():
-                        if split is None or row["split"] == split.value:
-                            yield _listing(row)
+                for row in _rows(path, shard=shard, location=self.location):
+                    if split is None or row["split"] == split.value:
+                        yield _listing(row)
 
 
 class CatalogueWriter:
@@ -186,6 +185,16 @@ class CatalogueWriter:
 
     def _partial_path(self, index: int) -> Path:
         return self._folder / f"listings-{index:05d}.parquet.partial"
+
+
+def _rows(path: Path, *, shard: Shard, location: str) -> Iterator[Mapping[str, Any]]:
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=256, columns=SCHEMA.names):
+            yield from batch.to_pylist()
+    except pa.ArrowException as error:
+        raise CatalogueError(
+            f"shard {shard.name} of catalogue {location} is no Parquet of listings: {error}"
+        ) from error
 
 
 def _read_manifest(location: str | Path) -> Manifest:

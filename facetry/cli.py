@@ -80,6 +80,7 @@ def ingest(
     """Turn a table of listings and its images into a catalogue."""
     from facetry.ingest import ingest
 
+    _keep_input(source, out=out)
     section = _load(params, overrides).ingest
     typer.echo(ingest(source, params=section, out=out).one_line())
 
@@ -90,6 +91,7 @@ def clean(catalogue: CatalogueIn, out: CatalogueOut, params: ParamsFile = None, 
     from facetry.catalogue import Catalogue
     from facetry.cleaning import clean
 
+    _keep_input(catalogue, out=out)
     section = _load(params, overrides).clean
     typer.echo(clean(Catalogue.open(catalogue), params=section, out=out).one_line())
 
@@ -100,6 +102,7 @@ def split(catalogue: CatalogueIn, out: CatalogueOut, params: ParamsFile = None, 
     from facetry.catalogue import Catalogue
     from facetry.splitting import split
 
+    _keep_input(catalogue, out=out)
     section = _load(params, overrides).split
     typer.echo(split(Catalogue.open(catalogue), params=section, out=out).one_line())
 
@@ -110,6 +113,7 @@ def train(catalogue: CatalogueIn, out: Out, params: ParamsFile = None, overrides
     from facetry.catalogue import Catalogue
     from facetry.training import train
 
+    _keep_input(catalogue, out=out)
     section = _load(params, overrides).train
     typer.echo(train(Catalogue.open(catalogue), params=section, out=out).one_line())
 
@@ -128,6 +132,8 @@ def evaluate(
     from facetry.evaluation import evaluate
     from facetry.listing import parse_split
 
+    _keep_input(checkpoint, out=out)
+    _keep_input(catalogue, out=out)
     section = _load(params, overrides).evaluate
     summary = evaluate(
         checkpoint, catalogue=Catalogue.open(catalogue), split=parse_split(split), params=section, out=out
@@ -146,6 +152,8 @@ def release(
     """Put a checkpoint, its metrics and the proof of what it answers into a release that Triton can serve."""
     from facetry.release import release
 
+    _keep_input(checkpoint, out=out)
+    _keep_input(report, out=out)
     loaded = _load(params, overrides)
     typer.echo(release(checkpoint, report=report, params=loaded.release, serve=loaded.serve, out=out).one_line())
 
@@ -221,6 +229,14 @@ def doctor(params: ParamsFile = None, overrides: Overrides = None) -> None:
         typer.echo(f"{'ok  ' if finding.ok else 'LACK'}  {finding.name}: {finding.found}")
         if not finding.ok:
             typer.echo(f"      {finding.mend}")
+
+
+def _keep_input(given: str | Path, *, out: str | Path) -> None:
+    """Refuse to write a stage's output over, into or around its input."""
+    from facetry.storage import overlaps
+
+    if overlaps(given, out):
+        raise FacetryError(f"--out {out} and the input {given} overlap: choose another --out")
 
 
 def _load(file: Path | None, overrides: list[str] | None) -> "Params":

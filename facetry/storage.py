@@ -32,6 +32,12 @@ def join(uri: str | Path, name: str) -> str:
     return f"{str(uri).rstrip('/')}/{name}"
 
 
+def overlaps(one: str | Path, other: str | Path) -> bool:
+    """Whether two addresses are the same, or one lies inside the other."""
+    first, second = (Path(str(uri)) if is_remote(uri) else Path(uri).resolve() for uri in (one, other))
+    return first == second or first in second.parents or second in first.parents
+
+
 def exists(uri: str | Path) -> bool:
     """Whether a file, or an object, is at `uri`."""
     if not is_remote(uri):

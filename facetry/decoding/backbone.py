@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, BatchFeature, PreTrainedModel, Qwen2VLForConditionalGeneration
 
 from facetry.decoding.processor import ImageTextProcessor
@@ -67,7 +68,7 @@ def load_model(folder: str | Path, *, dtype: torch.dtype) -> PreTrainedModel:
         model, report = model_class.from_pretrained(
             folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"cannot load model {folder}: {_first_line(error)}") from error
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if report[problem]:
