@@ -192,9 +192,7 @@ def _rows(path: Path, *, shard: Shard, location: str) -> Iterator[Mapping[str, A
         for batch in pq.ParquetFile(path).iter_batches(batch_size=256, columns=SCHEMA.names):
             yield from batch.to_pylist()
     except pa.ArrowException as error:
-        raise CatalogueError(
-            f"shard {shard.name} of catalogue {location} is no Parquet of listings: {error}"
-        ) from error
+        raise CatalogueError(f"shard {shard.name} of catalogue {location} holds no listings: {error}") from error
 
 
 def _read_manifest(location: str | Path) -> Manifest:

@@ -43,6 +43,8 @@ class Run:
 
 def run_demo(workspace: Path, *, params_file: Path | None, overrides: Sequence[str]) -> None:
     """Go the whole way in `workspace`; what is unchanged since the last time is not done again."""
+    if not Path("pipelines/local.py").is_file():
+        raise FacetryError("the demo runs from a checkout of the repository: change to its folder and run it again")
     console = Console(highlight=False, soft_wrap=True)
     params = load_params(params_file, overrides)
     seconds_drawing = draw_once(workspace / "drawn", params=params.draw, console=console)
@@ -88,8 +90,6 @@ def _run_pipeline(workspace: Path, *, params_file: Path | None, overrides: Seque
     command += ["--base-model", str(drawn / "base-model")]
     command += ["--params", str(params_file)] if params_file else []
     command += [part for override in overrides for part in ("--set", override)]
-    if not Path("pipelines/local.py").is_file():
-        raise FacetryError("the demo runs from a checkout of the repository: change to its folder and run it again")
     finished = subprocess.run(command, check=False)
     if finished.returncode != 0:
         raise FacetryError("the pipeline stopped: the line above says why; the same command goes on from there")

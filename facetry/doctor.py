@@ -117,7 +117,7 @@ def _shared_memory() -> Finding:
 
 def _helm() -> Finding:
     version = _ask("helm", "version", "--short")
-    mend = "only for deploying: install Helm 3.14 or newer, https://helm.sh/docs/intro/install"
+    mend = "only for deploying: install Helm 3.16 or newer, https://helm.sh/docs/intro/install"
     return _finding("Helm", ok=bool(version), found=version or "none on PATH", mend=mend)
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facetry.decoding.answer import Answer
 from facetry.decoding.engine import Engine
@@ -67,7 +67,7 @@ def load_engine(folder: Path) -> Engine:
 
 def check_contract(release: Release, *, engine: Engine) -> None:
     """Raise a `ReleaseError` that says in which of weights, pixels, tokens or answers `engine` has drifted."""
-    contract = Contract.model_validate_json((release.parity / CONTRACT_NAME).read_bytes())
+    contract = _read_contract(release)
     if weight_keys(engine) != contract.weight_keys:
         _refuse(release, "the model's weights have other names")
     listings = [_listing(golden, images=release.parity / IMAGES_NAME) for golden in contract.golden]
@@ -84,6 +84,13 @@ def check_contract(release: Release, *, engine: Engine) -> None:
         not _same_answer(answer, golden) for answer, golden in zip(answers, contract.golden, strict=True)
     ):
         _refuse(release, f"answers differ on {drifted} of {total} golden listings")
+
+
+def _read_contract(release: Release) -> Contract:
+    try:
+        return Contract.model_validate_json((release.parity / CONTRACT_NAME).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ReleaseError(f"{release.title}: its parity contract is malformed: make the release again") from error
 
 
 def weight_keys(engine: Engine) -> tuple[str, ...]:

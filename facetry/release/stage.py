@@ -1,10 +1,11 @@
 """The stage: a checkpoint and its evaluation become a release."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
 
 from facetry import storage
 from facetry.catalogue import Catalogue
@@ -35,6 +36,12 @@ class ReleaseSummary:
 
     def one_line(self) -> str:
         return f"released '{self.name}' {self.version}: {self.num_files} files, digest {self.digest[:12]}"
+
+
+class _Report(BaseModel):
+    """The part of an evaluation's report.json that a release keeps."""
+
+    metrics: Mapping[str, float]
 
 
 def release(checkpoint: Path, *, report: Path, params: ReleaseParams, serve: ServeParams, out: Path) -> ReleaseSummary:
@@ -78,7 +85,6 @@ def _read_metrics(report: Path) -> Mapping[str, float]:
     if not path.is_file():
         raise ReleaseError(f"{report} is not an evaluation report (no report.json in it): run `facetry evaluate` first")
     try:
-        metrics = json.loads(path.read_bytes())["metrics"]
-    except (ValueError, KeyError) as error:
+        return _Report.model_validate_json(path.read_bytes()).metrics
+    except ValidationError as error:
         raise ReleaseError(f"{path} is malformed: run `facetry evaluate` again") from error
-    return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}

@@ -56,12 +56,14 @@ def test_bad_inputs_end_in_one_line(tmp_path: Path, tiny_run: TinyRun) -> None:
         "release": _refusal("serve", "nowhere", cwd=tmp_path),
         "override": _refusal("serve", "nowhere", "--set", "serve.http_port", cwd=tmp_path),
         "foreign": _refusal("split", tiny_run.split.parent / "clean", "--out", "full", cwd=tmp_path),
+        "overlap": _refusal("clean", tiny_run.split, "--out", tiny_run.split, cwd=tmp_path),
         "server": _refusal("predict", "127.0.0.1:1", "--title", "x", cwd=tmp_path),
         "image": _refusal("predict", "127.0.0.1:1", "--image", "few.csv", cwd=tmp_path),
     }
     assert all(line.startswith("facetry: ") and "\n" not in line for line in refusals.values()), refusals
     assert "unknown split 'tset': use train, validation, test" in refusals["split"]
     assert "holds something else" in refusals["foreign"]
+    assert "overlap: choose another --out" in refusals["overlap"]
     assert (tmp_path / "full" / "precious.txt").read_text() == "keep me"
 
 

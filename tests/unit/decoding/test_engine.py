@@ -2,6 +2,7 @@
 
 import io
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,14 @@ def test_a_model_with_a_weight_missing_or_left_over_is_refused(model_folder: Pat
     save_file(fewer, tmp_path / "model.safetensors", {"format": "pt"})
     with pytest.raises(CheckpointError, match="1 missing keys"):
         Backbone.load(tmp_path)
+
+
+def test_weights_cut_short_are_refused(model_folder: Path, tmp_path: Path) -> None:
+    cut = shutil.copytree(model_folder, tmp_path / "cut")
+    weights = (cut / "model.safetensors").read_bytes()
+    (cut / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(CheckpointError, match="cannot load model"):
+        Backbone.load(cut)
 
 
 def test_a_folder_that_holds_no_model_is_refused_in_one_line(tmp_path: Path) -> None:

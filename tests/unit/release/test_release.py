@@ -83,6 +83,13 @@ def test_a_release_that_was_signed_again_is_still_refused(
         load_engine(copied)
 
 
+def test_a_malformed_contract_is_refused(copied: Path) -> None:
+    (copied / "parity" / "contract.json").write_text('{"golden": 1}')
+    _sign_again(copied)
+    with pytest.raises(ReleaseError, match="its parity contract is malformed"):
+        load_engine(copied)
+
+
 def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="is not a release"):
         open_release(tmp_path)
