@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facetry import __version__
-from facetry.errors import FacetryError
+from facetry.errors import FacetryError, RequestError
 
 if TYPE_CHECKING:
     from facetry.config import Params
@@ -190,6 +190,8 @@ def predict(
         brand_description=brand_description,
         images=tuple(read_image(path) for path in image or ()),
     )
+    if not listing.says_something:
+        raise RequestError("nothing to ask: give at least one of --image, --title, --description or --brand")
     prediction = predict(endpoint, listing)
     if as_json:
         typer.echo(

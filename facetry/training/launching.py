@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from facetry.config import TrainParams
 from facetry.errors import TrainingError
 from facetry.training.job import TrainingJob, TrainingResult
 
@@ -13,10 +14,20 @@ RESULT_NAME = "result.json"
 MAX_CPU_PROCESSES = 4
 
 
-def launch(job: TrainingJob, *, job_file: Path) -> TrainingResult:
+def choose_num_processes(params: TrainParams) -> int:
+    """How many processes train; a `TrainingError` when a step's listings cannot be shared among them."""
+    num_processes = params.num_processes or count_accelerators() or min(count_cores(), MAX_CPU_PROCESSES)
+    share = num_processes * params.accumulation_steps
+    if params.batch_size % share:
+        raise TrainingError(
+            f"train.batch_size: {params.batch_size}, must be a multiple of {share} "
+            f"({num_processes} processes x {params.accumulation_steps} accumulation steps)"
+        )
+    return num_processes
+
+
+def launch(job: TrainingJob, *, job_file: Path, num_processes: int) -> TrainingResult:
     """Run `job` to its end and return what rank 0 reported; its output goes where ours goes."""
-    num_processes = job.params.num_processes or count_accelerators() or min(count_cores(), MAX_CPU_PROCESSES)
-    _check_batch_size(job, num_processes=num_processes)
     result_file = job.state / RESULT_NAME
     result_file.unlink(missing_ok=True)
     command = [
@@ -33,15 +44,6 @@ def launch(job: TrainingJob, *, job_file: Path) -> TrainingResult:
             "the same command continues from the last checkpoint"
         )
     return result
-
-
-def _check_batch_size(job: TrainingJob, *, num_processes: int) -> None:
-    share = num_processes * job.params.accumulation_steps
-    if job.params.batch_size % share:
-        raise TrainingError(
-            f"train.batch_size: {job.params.batch_size}, must be a multiple of {share} "
-            f"({num_processes} processes x {job.params.accumulation_steps} accumulation steps)"
-        )
 
 
 def count_accelerators() -> int:

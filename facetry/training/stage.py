@@ -15,7 +15,7 @@ from facetry.errors import TrainingError
 from facetry.listing import Split
 from facetry.revision import code_revision
 from facetry.training.job import TrainingJob, TrainingResult
-from facetry.training.launching import launch
+from facetry.training.launching import choose_num_processes, launch
 
 JOB_NAME = "job.json"
 
@@ -41,6 +41,7 @@ def train(catalogue: Catalogue, *, params: TrainParams, out: Path) -> TrainSumma
     """Fine-tune `params.base_model` on the train split of `catalogue`; a killed run, started again, continues."""
     counts = Counter(listing.split for listing in catalogue.listings() if listing.says_something and listing.label)
     _check_inputs(catalogue, params=params, counts=counts)
+    num_processes = choose_num_processes(params)
     storage.refuse_foreign_folder(out, commit=CARD_NAME)
     with storage.new_folder(out, commit=CARD_NAME) as folder:
         job = TrainingJob(
@@ -51,7 +52,7 @@ def train(catalogue: Catalogue, *, params: TrainParams, out: Path) -> TrainSumma
             out=folder,
         )
         _prepare_state(job)
-        result = launch(job, job_file=job.state / JOB_NAME)
+        result = launch(job, job_file=job.state / JOB_NAME, num_processes=num_processes)
         _write_golden(catalogue, params=params, folder=folder / GOLDEN_NAME)
         storage.write_atomically(folder / TAXONOMY_NAME, catalogue.taxonomy_yaml.encode())
         card = _card(job, result)

@@ -58,6 +58,7 @@ def test_bad_inputs_end_in_one_line(tmp_path: Path, tiny_run: TinyRun) -> None:
         "foreign": _refusal("split", tiny_run.split.parent / "clean", "--out", "full", cwd=tmp_path),
         "overlap": _refusal("clean", tiny_run.split, "--out", tiny_run.split, cwd=tmp_path),
         "server": _refusal("predict", "127.0.0.1:1", "--title", "x", cwd=tmp_path),
+        "nothing": _refusal("predict", "127.0.0.1:1", cwd=tmp_path),
         "image": _refusal("predict", "127.0.0.1:1", "--image", "few.csv", cwd=tmp_path),
     }
     assert all(line.startswith("facetry: ") and "\n" not in line for line in refusals.values()), refusals

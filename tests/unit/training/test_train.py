@@ -73,6 +73,13 @@ def test_a_catalogue_that_was_not_split_is_refused_before_anything_starts(tiny_r
         train(Catalogue.open(tiny_run.split.parent / "clean"), params=tiny_run.params.train, out=tmp_path / "out")
 
 
+def test_a_batch_that_cannot_be_shared_is_refused_and_leaves_nothing(tiny_run: TinyRun, tmp_path: Path) -> None:
+    params = tiny_run.params.train.model_copy(update={"num_processes": 3})
+    with pytest.raises(TrainingError, match=r"train\.batch_size: 8, must be a multiple of 3"):
+        train(Catalogue.open(tiny_run.split), params=params, out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_split_of_the_tiny_run_has_all_three_sides(tiny_run: TinyRun) -> None:
     catalogue = Catalogue.open(tiny_run.split)
     assert all(any(catalogue.listings(split=split)) for split in Split)
