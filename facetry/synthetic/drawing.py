@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar
 
-from facetry.config import DrawParams
+from facetry.config import LISTING_FIELDS, DrawParams
 from facetry.listing import LabelSource
 from facetry.synthetic.brands import DEPARTMENTS, Brand
 from facetry.synthetic.defects import encode, reencode, spoil
@@ -57,17 +57,7 @@ NECKLINES: Mapping[str, tuple[tuple[str, float], ...]] = {
 class DrawnListing:
     """A listing's row of the table, and the truth about it."""
 
-    COLUMNS: ClassVar[tuple[str, ...]] = (
-        "id",
-        "title",
-        "description",
-        "brand",
-        "brand_description",
-        "images",
-        "category",
-        "attributes",
-        "label_source",
-    )
+    COLUMNS: ClassVar[tuple[str, ...]] = LISTING_FIELDS
     row: Mapping[str, str | None]
     truth: Mapping[str, object]
     counts: Mapping[str, int]
