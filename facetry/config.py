@@ -1,16 +1,23 @@
 """params.yaml as frozen, typed models: one section per stage, unknown keys refused, all errors reported at once."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from facetry.errors import ConfigError
 from facetry.listing import LabelSource
+from facetry.validation import explain
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -49,24 +56,51 @@ LISTING_FIELDS = (
     "brand_description",
     "images",
     "category",
+    "candidates",
     "attributes",
     "label_source",
 )
+
+
+class FetchParams(Section):
+    """How pages and pictures are fetched from the web.
+
+    `timeout_seconds` bounds a whole fetch, stalls included. Addresses inside this machine or a private network are
+    refused but for those in `allowed_networks` (as `10.0.0.0/8`).
+    """
+
+    user_agent: str = Field(default="facetry", pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
+    num_parallel: int = Field(default=16, ge=1, le=256)
+    num_parallel_per_host: int = Field(default=4, ge=1)
+    min_seconds_between_requests: float = Field(default=0.05, ge=0)
+    num_tries: int = Field(default=5, ge=1)
+    first_wait_seconds: float = Field(default=1.0, ge=0)
+    longest_wait_seconds: float = Field(default=10.0, ge=0)
+    timeout_seconds: float = Field(default=30.0, gt=0)
+    max_redirects: int = Field(default=5, ge=0)
+    max_page_megabytes: float = Field(default=10.0, gt=0)
+    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
 
 
 class IngestParams(Section):
     """How a table of listings becomes a catalogue.
 
     `columns` maps a field of a listing to the source's column for it, and every column it names must be there.
-    Without it the columns named like the fields are read, as many of them as there are. Either way `id` is
-    needed, and `title` or `images`. `taxonomy` is a YAML file; without it, `taxonomy.yaml` beside the listings.
+    Without it the columns named like the fields, or like those of a known dataset, are read, as many of them as
+    there are. Either way `title` or `images` is needed, and `id` unless `id_from_content` makes one of the row's
+    content. `attribute_columns` maps further attributes to columns. `taxonomy` is a YAML file; without it,
+    `taxonomy.yaml` beside the listings. Shards have `shard_megabytes` on average.
     """
 
     columns: Mapping[str, str] | None = None
+    attribute_columns: Mapping[str, str] = {}
+    id_from_content: bool = False
     image_separator: str = Field(default=";", min_length=1)
     taxonomy: str | None = None
     max_image_megabytes: float = Field(default=20.0, gt=0)
-    shard_megabytes: int = Field(default=256, ge=1)
+    max_cell_megabytes: float = Field(default=1.0, gt=0)
+    shard_megabytes: float = Field(default=8.0, gt=0)
+    fetch: FetchParams = FetchParams()
 
     @field_validator("columns")
     @classmethod
@@ -76,19 +110,30 @@ class IngestParams(Section):
         unknown = [field for field in columns if field not in LISTING_FIELDS]
         if unknown:
             raise ValueError(f"no field of a listing is called {', '.join(unknown)}: use {', '.join(LISTING_FIELDS)}")
-        if "id" not in columns or not {"title", "images"} & set(columns):
-            raise ValueError("must name a column for id, and for title or images")
+        if not {"title", "images"} & set(columns):
+            raise ValueError("must name a column for title or images")
         return columns
+
+    @model_validator(mode="after")
+    def _listings_have_an_id(self) -> Self:
+        if self.columns is not None and ("id" in self.columns) == self.id_from_content:
+            raise ValueError("columns must name one for id, or else id_from_content must be true")
+        return self
 
 
 class CleanParams(Section):
-    """Which images are fit to learn from."""
+    """Which images are fit to learn from.
+
+    Sharpness is the variance of the Laplacian of the grey picture, its long side at most `sharpness_side_pixels`;
+    contrast is the standard deviation of its grey levels.
+    """
 
     min_side_pixels: int = Field(default=300, ge=1)
     max_megapixels: float = Field(default=50.0, gt=0)
+    min_contrast: float = Field(default=4.0, ge=0)
     min_sharpness: float = Field(default=60.0, ge=0)
-    sharpness_side_pixels: int = Field(default=320, ge=32)
-    duplicate_radius: int = Field(default=2, ge=0, le=16)
+    sharpness_side_pixels: int = Field(default=400, ge=32)
+    duplicate_radius: int = Field(default=4, ge=0, le=12)
 
 
 class SplitRatios(Section):
@@ -105,11 +150,28 @@ class SplitRatios(Section):
 
 
 class SplitParams(Section):
-    """Who learns and who is asked: whole groups stay on one side."""
+    """Who learns and who is asked: whole groups stay on one side.
+
+    `keep` is an earlier catalogue of `split`: every listing that it has keeps its side, unless a brand or a
+    near-duplicate links it to more listings of another side.
+    """
 
     group_by: Literal["brand", "listing"] = "brand"
     ratios: SplitRatios = SplitRatios()
     seed: int = 7
+    keep: str | None = None
+
+
+class VersionParams(Section):
+    """Where versions of a catalogue are kept: tags in a git `repository`, shards in a DVC `remote`.
+
+    Both may be a folder, which is made when it is missing; the repository may also be an address that git takes, and
+    the remote s3://bucket/prefix. `catalogue` names the line of versions, so that a repository can hold several.
+    """
+
+    repository: str = Field(default="data/versions/repository", min_length=1)
+    remote: str = Field(default="data/versions/remote", min_length=1)
+    catalogue: Name = "listings"
 
 
 class PromptParams(Section):
@@ -190,6 +252,7 @@ class Params(Section):
     ingest: IngestParams = IngestParams()
     clean: CleanParams = CleanParams()
     split: SplitParams = SplitParams()
+    version: VersionParams = VersionParams()
     train: TrainParams = TrainParams()
     evaluate: EvaluateParams = EvaluateParams()
     release: ReleaseParams = ReleaseParams()
@@ -210,7 +273,7 @@ def parse_params(tree: Mapping[str, object], *, origin: str) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_explain(error, origin=origin)) from error
+        raise ConfigError(explain(error, origin=origin, model=Params)) from error
 
 
 def _read_tree(path: Path) -> dict[str, object]:
@@ -243,44 +306,3 @@ def _apply(override: str, tree: dict[str, object]) -> None:
         node[key] = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override}: '{text}' is not YAML") from error
-
-
-_BOUNDS = {
-    "greater_than_equal": ("ge", "must be at least"),
-    "greater_than": ("gt", "must be more than"),
-    "less_than_equal": ("le", "must be at most"),
-    "less_than": ("lt", "must be less than"),
-}
-
-
-def _explain(error: ValidationError, *, origin: str) -> str:
-    problems = error.errors()
-    count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
-    paths = (".".join(str(part) for part in problem["loc"]) for problem in problems)
-    lines = (f"  {path}: {_reason(problem)}" for path, problem in zip(paths, problems, strict=True))
-    return "\n".join([f"{origin} has {count}", *lines])
-
-
-def _reason(problem: ErrorDetails) -> str:
-    kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
-    if kind == "extra_forbidden":
-        return f"unknown key{_nearest_key([str(part) for part in problem['loc']])}"
-    if kind in _BOUNDS:
-        bound, words = _BOUNDS[kind]
-        return f"{given}, {words} {context[bound]:g}"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "literal_error":
-        return f"{given!r}, must be {context['expected']}"
-    return f"{given!r}, {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _nearest_key(location: Sequence[str]) -> str:
-    model: type[BaseModel] = Params
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ""
-        model = annotation
-    nearest = get_close_matches(location[-1], list(model.model_fields), n=1)
-    return f", did you mean {nearest[0]}?" if nearest else f", use one of {', '.join(model.model_fields)}"

@@ -25,6 +25,10 @@ class StorageError(FacetryError):
     """An object store or a folder cannot be read or written."""
 
 
+class VersionError(FacetryError):
+    """A version of a catalogue is missing, or the repository or the remote that keeps versions refuses."""
+
+
 class CheckpointError(FacetryError):
     """A model folder cannot be loaded as it is."""
 

@@ -36,16 +36,23 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class ListingImage:
-    """An encoded image, the path it came from, and why `clean` rejected it, if it did."""
+    """An encoded image, the path it came from, why `clean` rejected it, if it did, and which images it resembles.
+
+    Near-duplicates of each other, directly or by way of others, share a `cluster`; an image like no other has none.
+    """
 
     data: bytes
     path: str
     rejection: str | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Words and pictures of one product. Every text may be absent, and so may the images."""
+    """Words and pictures of one product. Every text may be absent, and so may the images.
+
+    `candidates` are the categories that this listing is known to be one of; empty means any of the taxonomy.
+    """
 
     id: str
     title: str | None = None
@@ -54,6 +61,7 @@ class Listing:
     brand_description: str | None = None
     images: tuple[ListingImage, ...] = ()
     label: Label | None = None
+    candidates: tuple[str, ...] = ()
     split: Split | None = None
 
     @property
@@ -63,8 +71,8 @@ class Listing:
     @property
     def texts(self) -> dict[str, str]:
         """The text fields that say something, in reading order."""
-        present = {name: getattr(self, name) for name in TEXT_FIELDS}
-        return {name: text for name, text in present.items() if text and text.strip()}
+        present = ((name, getattr(self, name)) for name in TEXT_FIELDS)
+        return {name: text for name, text in present if text and text.strip()}
 
     def without(self, name: str) -> "Listing":
         """A copy that lacks one of its text fields, or its `images`."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from facetry import __version__
 
 PACKAGE = Path(__file__).parent
+COMPILED = "__pycache__"
 
 
 def code_revision(package: Path = PACKAGE) -> str:
@@ -14,7 +15,7 @@ def code_revision(package: Path = PACKAGE) -> str:
     digest = hashlib.sha256()
     folders = os.walk(package, followlinks=True)
     paths = (Path(folder, name) for folder, _, names in folders for name in names)
-    for path in sorted(path for path in paths if path.suffix != ".pyc"):
+    for path in sorted(path for path in paths if path.parent.name != COMPILED):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
     return f"{__version__}+{digest.hexdigest()[:12]}"

@@ -4,6 +4,8 @@ Credentials and the endpoint come from where every S3 tool looks: AWS_ACCESS_KEY
 AWS_ENDPOINT_URL and AWS_REGION, or the shared AWS files.
 """
 
+import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -48,6 +50,17 @@ def exists(uri: str | Path) -> bool:
         return any(found.object_name == key for found in client.list_objects(bucket, prefix=key))
 
 
+def file_names(uri: str | Path) -> list[str]:
+    """The names of the files directly in a folder, or of the objects under a prefix; none when it is not there."""
+    if not is_remote(uri):
+        return sorted(path.name for path in Path(uri).iterdir() if path.is_file()) if Path(uri).is_dir() else []
+    bucket, key = _bucket_and_key(str(uri))
+    prefix = f"{key.rstrip('/')}/"
+    with _s3_errors(uri):
+        found = [str(each.object_name) for each in s3_client().list_objects(bucket, prefix=prefix) if not each.is_dir]
+    return sorted(name.removeprefix(prefix) for name in found)
+
+
 @contextmanager
 def local_file(uri: str | Path) -> Iterator[Path]:
     """A local path with the bytes at `uri`: the file itself, or a copy that lives as long as the context."""
@@ -84,7 +97,8 @@ def new_folder(out: str | Path, *, commit: str) -> Iterator[Path]:
     """A local folder to write into, which becomes `out` when the context ends well and vanishes when it does not.
 
     `commit` names the file that makes the folder whole: only a folder that holds it, or an empty one, is replaced,
-    and in an object store it is uploaded last.
+    and in an object store it is uploaded last. What a killed run left behind is cleared away; two runs that write
+    the same folder at the same time are refused.
     """
     if is_remote(out):
         with tempfile.TemporaryDirectory(prefix="facetry-") as folder:
@@ -93,14 +107,46 @@ def new_folder(out: str | Path, *, commit: str) -> Iterator[Path]:
         return
     target = Path(out)
     refuse_foreign_folder(target, commit=commit)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-partial-"))
+    partial = target.parent / f".{target.name}.partial"
+    with _only_writer(partial, of=target):
+        try:
+            yield partial
+            _swap(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _only_writer(partial: Path, *, of: Path) -> Iterator[None]:
+    """Hold `partial` as an empty folder that is locked against every other process while the context lasts."""
+    partial.mkdir(parents=True, exist_ok=True)
+    handle = os.open(partial, os.O_RDONLY)
     try:
-        partial.chmod(0o755)
-        yield partial
-        _swap(partial, target)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(f"another run is writing {of}: wait for it, or choose another --out") from error
+        if not partial.is_dir() or not os.path.samestat(os.fstat(handle), partial.stat()):
+            raise StorageError(f"another run has just written {of}: run again to write it anew")
+        for leftover in partial.iterdir():
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        yield
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(handle)
+
+
+def progress_folder(out: str | Path) -> Path:
+    """A local folder for what a stage that writes `out` has got so far: a killed run, started again, goes on from it.
+
+    The stage removes it once `out` is whole.
+    """
+    if is_remote(out):
+        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        folder = cache / "facetry" / hashlib.sha256(str(out).encode()).hexdigest()[:16]
+    else:
+        folder = Path(out).parent / f".{Path(out).name}.progress"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def refuse_foreign_folder(target: Path, *, commit: str) -> None:
@@ -112,13 +158,12 @@ def refuse_foreign_folder(target: Path, *, commit: str) -> None:
 
 
 def _swap(partial: Path, target: Path) -> None:
-    if not target.exists():
-        partial.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
-    target.rename(old / target.name)
+    old = target.parent / f".{target.name}.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
     partial.rename(target)
-    shutil.rmtree(old)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _upload(folder: Path, out: str, *, commit: str) -> None:

@@ -11,6 +11,7 @@ from facetry.catalogue import Catalogue, CatalogueWriter
 from facetry.config import IngestParams
 from facetry.errors import CatalogueError
 from facetry.listing import Label, LabelSource, Listing, ListingImage, Split
+from facetry.parts import plan
 
 TAXONOMY = "Pan:\n  attributes: {lid: [with, without]}\nPot:\n"
 
@@ -20,14 +21,14 @@ EVERYTHING = Listing(
     description="d",
     brand="b",
     brand_description="bd",
-    images=(ListingImage(b"\x00\x01", "a.jpg"), ListingImage(b"\x02", "b.jpg", "blurred")),
+    images=(ListingImage(b"\x00\x01", "a.jpg"), ListingImage(b"\x02", "b.jpg", "blurred", "0#0")),
     label=Label("Pan", {"lid": "with"}, LabelSource.HUMAN),
     split=Split.TEST,
 )
 NOTHING = Listing(id="2", title="only a title")
 
 
-def write(folder: Path, listings: Iterable[Listing], *, shard_megabytes: int = 256) -> Path:
+def write(folder: Path, listings: Iterable[Listing], *, shard_megabytes: float = 256) -> Path:
     folder.mkdir()
     with CatalogueWriter(
         folder,
@@ -73,6 +74,55 @@ def test_large_catalogues_are_split_into_shards_that_count_up(tmp_path: Path) ->
     assert len(names) > 2
     assert names[0] == f"listings-00000-of-{len(names):05d}.parquet"
     assert list(Catalogue.open(folder).listings()) == listings
+
+
+def noisy(num_listings: int, *, seed: int = 1) -> list[Listing]:
+    noise = Random(seed)
+    return [
+        Listing(id=f"{seed}-{number}", images=(ListingImage(noise.randbytes(10_000), "a.jpg"),))
+        for number in range(num_listings)
+    ]
+
+
+def shard_digests(folder: Path) -> list[str]:
+    return [shard.sha256 for shard in Catalogue.open(folder).manifest.shards]
+
+
+def test_listings_added_anywhere_leave_the_bytes_of_most_shards_alone(tmp_path: Path) -> None:
+    listings, added = noisy(1000), noisy(10, seed=2)
+    before = shard_digests(write(tmp_path / "before", listings, shard_megabytes=0.2))
+    assert 30 < len(before) < 100
+    at_the_end = shard_digests(write(tmp_path / "end", [*listings, *added], shard_megabytes=0.2))
+    assert len(set(at_the_end) - set(before)) <= 3
+    assert at_the_end[: len(before) - 1] == before[:-1]
+    amid = shard_digests(write(tmp_path / "amid", [*listings[:500], *added, *listings[500:]], shard_megabytes=0.2))
+    assert len(set(amid) - set(before)) <= 5
+
+
+def test_shards_are_near_the_size_asked_for_and_never_far_above_it(tmp_path: Path) -> None:
+    folder = write(tmp_path / "c", noisy(1000), shard_megabytes=0.2)
+    sizes = [shard.num_bytes / 2**20 for shard in Catalogue.open(folder).manifest.shards]
+    assert max(sizes) < 0.2 * 4.5
+    assert 0.1 < sum(sizes) / len(sizes) < 0.4
+
+
+def test_the_parts_of_a_catalogue_are_its_shards_each_once_and_in_order(tmp_path: Path) -> None:
+    listings = noisy(300)
+    whole = Catalogue.open(write(tmp_path / "c", listings, shard_megabytes=0.2))
+    parts = [whole.part(part) for part in plan(4)]
+    assert [listing for part in parts for listing in part.listings()] == listings
+    assert sum(len(part) for part in parts) == len(whole)
+    assert min(len(part) for part in parts) > 0
+
+
+def test_columns_are_read_without_the_others(tmp_path: Path) -> None:
+    catalogue = Catalogue.open(write(tmp_path / "c", [EVERYTHING, NOTHING]))
+    (batch,) = catalogue.columns(["id", "image_rejections"])
+    assert batch.schema.names == ["id", "image_rejections"]
+    assert batch.to_pylist() == [
+        {"id": EVERYTHING.id, "image_rejections": [image.rejection for image in EVERYTHING.images]},
+        {"id": NOTHING.id, "image_rejections": []},
+    ]
 
 
 def test_a_damaged_shard_is_named_before_it_is_read(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Folders appear whole or not at all, and names stay inside them."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +43,45 @@ def test_an_earlier_output_is_replaced_and_nothing_else_is(tmp_path: Path) -> No
     ):
         pass
     assert (tmp_path / "mine/thesis.txt").read_text() == "years"
+
+
+def test_what_a_killed_run_left_behind_is_cleared_away(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    script = (
+        "import os, signal, sys; from facetry import storage\n"
+        "with storage.new_folder(sys.argv[1], commit='done.json') as folder:\n"
+        "    (folder / 'half').mkdir(); (folder / 'half/a').write_text('1')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(out)], check=False).returncode == -signal.SIGKILL
+    assert not out.exists()
+    with storage.new_folder(out, commit="done.json") as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "done.json").write_text("1")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_runs_do_not_write_the_same_folder_at_the_same_time(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with storage.new_folder(out, commit="done.json") as folder:
+        with pytest.raises(StorageError, match="another run is writing"), storage.new_folder(out, commit="done.json"):
+            pass
+        (folder / "done.json").write_text("first")
+    assert (out / "done.json").read_text() == "first"
+
+
+def test_progress_is_kept_beside_the_output_and_apart_for_each_output(tmp_path: Path) -> None:
+    first, second = storage.progress_folder(tmp_path / "a"), storage.progress_folder(tmp_path / "b")
+    (first / "done").write_text("1")
+    assert storage.progress_folder(tmp_path / "a") == first != second
+    assert (storage.progress_folder(tmp_path / "a") / "done").is_file()
+
+
+def test_progress_towards_an_object_store_is_kept_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = storage.progress_folder("s3://bucket/a")
+    assert tmp_path in folder.parents
+    assert storage.progress_folder("s3://bucket/b") != folder
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../up", "a/../../up"])
