@@ -1,6 +1,6 @@
-"""One tiny run, from drawing to release, that the tests which need real outputs share."""
+"""What many tests share: one tiny run, from drawing to release, and one S3 store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import yaml
 from facetry.catalogue import Catalogue
 from facetry.config import Params, load_params
 from facetry.listing import Split
+from tests.services.ceph import Store, missing_programs, running_store
 
 TINY: Mapping[str, Mapping[str, object]] = {
     "draw": {"num_listings": 120, "num_brands": 12, "max_images_per_listing": 2, "corrupt_share": 0.03},
@@ -75,3 +76,12 @@ def tiny_run(tiny_params: Path, tmp_path_factory: pytest.TempPathFactory) -> Tin
 @pytest.fixture(scope="session")
 def tiny_release(tiny_run: TinyRun) -> Path:
     return tiny_run.release
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A real S3 store, for as long as the tests run."""
+    if missing := missing_programs():
+        pytest.skip(f"no Ceph here ({missing[0]} is missing): run tests/services/install.sh")
+    with running_store(tmp_path_factory.mktemp("ceph")) as store:
+        yield store

@@ -1,136 +1,188 @@
 """One row becomes one listing, or says why it cannot."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
+from facetry.config import IngestParams
 from facetry.errors import TaxonomyError
-from facetry.ingest.pictures import PictureError, PictureFolder
+from facetry.ingest.cells import (
+    Picture,
+    PictureAddress,
+    RowError,
+    read_answer,
+    read_attributes,
+    read_list,
+    read_pictures,
+    read_text,
+)
+from facetry.ingest.layout import Layout
+from facetry.ingest.tables import NOT_TEXT
 from facetry.listing import Label, LabelSource, Listing, ListingImage
 from facetry.taxonomy import SEPARATOR, Taxonomy
 
-
-class RowError(Exception):
-    """One row cannot be taken; the others can."""
+NUM_REASONS_KEPT = 10_000
+"""Finding the category that a wrong one was meant to be takes long, and a source repeats its mistakes."""
+CONTENT_FIELDS = ("title", "description", "brand", "brand_description", "images")
 
 
 @dataclass(frozen=True, slots=True)
-class MissingPicture:
+class LostPicture:
     """A picture that a listing names and has to go on without."""
 
     path: str
     reason: str
 
 
-class RowReader:
-    """Reads the cells of a row, by field, into a listing whose category is a leaf of the taxonomy."""
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A listing in all but its pictures."""
 
-    def __init__(self, *, taxonomy: Taxonomy, pictures: PictureFolder, image_separator: str) -> None:
+    listing: Listing
+    pictures: Sequence[Picture]
+
+    @property
+    def num_bytes(self) -> int:
+        """What it holds in memory, about."""
+        pictures = (len(picture.data) for picture in self.pictures if isinstance(picture, ListingImage))
+        return sum(map(len, self.listing.texts.values())) + sum(pictures)
+
+    def completed(self, pictures: Sequence[ListingImage | LostPicture]) -> Listing:
+        """The listing with those pictures that are to be had; a `RowError` when it says nothing then."""
+        images = tuple(picture for picture in pictures if isinstance(picture, ListingImage))
+        if images:
+            return replace(self.listing, images=images)
+        if not self.listing.says_something:
+            lost = "".join(f"; {lost.path} {lost.reason}" for lost in pictures if isinstance(lost, LostPicture))
+            raise RowError(f"neither text nor image{lost}")
+        return self.listing
+
+
+class RowReader:
+    """Reads the cells of a row into a listing whose category is a leaf of the taxonomy, and one of its candidates."""
+
+    def __init__(self, *, taxonomy: Taxonomy, layout: Layout, params: IngestParams) -> None:
         self._taxonomy = taxonomy
         self._leaves = {leaf.path for leaf in taxonomy.leaves}
-        self._wrong_categories: dict[str, str] = {}
-        self._pictures = pictures
-        self._separator = image_separator
+        self._why_wrong = lru_cache(NUM_REASONS_KEPT)(partial(_why_no_leaf, taxonomy=taxonomy))
+        self._layout = layout
+        self._columns = tuple(layout.columns.items())
+        self._separator = params.image_separator
+        self._max_cell_bytes = int(params.max_cell_megabytes * 2**20)
 
-    def listing(self, cells: Mapping[str, object]) -> tuple[Listing, list[MissingPicture]]:
-        """The listing in `cells`, and the pictures it had to leave out; a `RowError` when it cannot be taken."""
-        listing_id = _text(cells, "id")
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return self._layout.all_columns
+
+    def draft(self, row: Mapping[str, object]) -> Draft:
+        """The listing in a row's cells; a `RowError` when it cannot be taken."""
+        cells = {field: self._cell(row, column) for field, column in self._columns}
+        listing_id = _content_id(cells) if self._layout.id_from_content else read_text(cells.get("id"), field="id")
         if listing_id is None:
             raise RowError("no id")
-        images, missing = self._images(cells.get("images"))
+        pictures = read_pictures(cells.get("images"), separator=self._separator)
+        candidates = self._candidates(cells.get("candidates")) if "candidates" in cells else ()
         listing = Listing(
             id=listing_id,
-            title=_text(cells, "title"),
-            description=_text(cells, "description"),
-            brand=_text(cells, "brand"),
-            brand_description=_text(cells, "brand_description"),
-            images=images,
-            label=self._label(cells),
+            title=read_text(cells.get("title"), field="title"),
+            description=read_text(cells.get("description"), field="description"),
+            brand=read_text(cells.get("brand"), field="brand"),
+            brand_description=read_text(cells.get("brand_description"), field="brand_description"),
+            label=self._label(cells, row=row, candidates=candidates),
+            candidates=candidates,
         )
-        if not listing.says_something:
-            lost = "".join(f"; {picture.path} {picture.reason}" for picture in missing)
-            raise RowError(f"neither text nor image{lost}")
-        _refuse_lone_surrogates(listing)
-        return listing, missing
+        _refuse_what_no_file_can_hold(listing, pictures)
+        return Draft(listing, pictures)
 
-    def _images(self, cell: object) -> tuple[tuple[ListingImage, ...], list[MissingPicture]]:
-        images: list[ListingImage] = []
-        missing: list[MissingPicture] = []
-        for path in self._paths(cell):
-            try:
-                images.append(ListingImage(self._pictures.read(path), path))
-            except PictureError as error:
-                missing.append(MissingPicture(path, str(error)))
-        return tuple(images), missing
+    def claimed_id(self, row: Mapping[str, object]) -> str | None:
+        """The id that a row gives itself, whatever else is wrong with it."""
+        cell = row.get(self._layout.columns.get("id", ""))
+        return None if cell in (None, "") else str(cell)
 
-    def _paths(self, cell: object) -> Sequence[str]:
-        if cell is None:
-            return []
-        if isinstance(cell, str):
-            cell = cell.split(self._separator)
-        if not isinstance(cell, list) or not all(isinstance(path, str) for path in cell):
-            raise RowError("images must be paths")
-        return [path.strip() for path in cell if path.strip()]
+    def _cell(self, row: Mapping[str, object], column: str) -> object:
+        """A cell that is not too long."""
+        cell = row.get(column)
+        if isinstance(cell, str) and 4 * len(cell) > self._max_cell_bytes:
+            num_bytes, limit = len(cell.encode("utf-8", "surrogatepass")), self._max_cell_bytes
+            if num_bytes > limit:
+                raise RowError(
+                    f"{column} has {num_bytes / 2**20:.1f} MB, more than max_cell_megabytes {limit / 2**20:g}"
+                )
+        return cell
 
-    def _label(self, cells: Mapping[str, object]) -> Label | None:
-        category, attributes = _text(cells, "category"), _attributes(cells.get("attributes"))
+    def _label(
+        self, cells: Mapping[str, object], *, row: Mapping[str, object], candidates: Sequence[str]
+    ) -> Label | None:
+        category = read_text(cells.get("category"), field="category")
+        attributes = read_attributes(cells["attributes"]) if "attributes" in cells else {}
+        for attribute, column in self._layout.attribute_columns.items():
+            answer = read_answer(self._cell(row, column), attribute=attribute)
+            if answer is not None:
+                attributes[attribute] = answer
         if category is None:
             if attributes:
                 raise RowError("attributes without a category")
             return None
-        return Label(self._leaf(category), attributes, _label_source(cells))
+        leaf = category if category in self._leaves else self._leaf(category)
+        if candidates and leaf not in candidates:
+            raise RowError(f"category '{leaf}' is none of the candidates")
+        return Label(leaf, attributes, self._label_source(cells))
+
+    def _label_source(self, cells: Mapping[str, object]) -> LabelSource:
+        source = read_text(cells.get("label_source"), field="label_source")
+        try:
+            return LabelSource(source) if source else self._layout.label_source
+        except ValueError as error:
+            raise RowError(f"label_source '{source}' is unknown: use {', '.join(LabelSource)}") from error
+
+    def _candidates(self, cell: object) -> tuple[str, ...]:
+        paths = [_normal(path) for path in read_list(cell, field="candidates", separator=self._separator)]
+        for path in paths:
+            if path not in self._taxonomy.by_path:
+                raise RowError(self._why_wrong(path))
+        return tuple(dict.fromkeys(paths))
 
     def _leaf(self, category: str) -> str:
-        path = SEPARATOR.join(name.strip() for name in category.split(SEPARATOR.strip()))
-        if path in self._leaves:
-            return path
-        if path not in self._wrong_categories:
-            self._wrong_categories[path] = self._why_no_leaf(path)
-        raise RowError(self._wrong_categories[path])
-
-    def _why_no_leaf(self, path: str) -> str:
-        try:
-            self._taxonomy.category(path)
-        except TaxonomyError as error:
-            return str(error)
-        return f"category '{path}' has categories below it: name one of those"
+        path = _normal(category)
+        if path not in self._leaves:
+            raise RowError(self._why_wrong(path))
+        return path
 
 
-def _text(cells: Mapping[str, object], field: str) -> str | None:
-    value = cells.get(field)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if value is not None and not isinstance(value, str):
-        raise RowError(f"{field} must be text")
-    return value.strip() or None if value else None
+def _why_no_leaf(path: str, *, taxonomy: Taxonomy) -> str:
+    try:
+        taxonomy.category(path)
+    except TaxonomyError as error:
+        return str(error)
+    return f"category '{path}' has categories below it: name one of those"
 
 
-def _attributes(cell: object) -> dict[str, str]:
-    if isinstance(cell, str) and cell.strip():
-        try:
-            cell = json.loads(cell)
-        except (ValueError, RecursionError) as error:
-            raise RowError(f"attributes are not JSON: {error}") from error
-    if not cell:
-        return {}
-    if not isinstance(cell, dict) or not all(isinstance(value, str) for value in cell.values()):
-        raise RowError("attributes must be a JSON object of names to texts")
-    return cell
+def _normal(category: str) -> str:
+    return SEPARATOR.join(name.strip() for name in category.split(SEPARATOR.strip()))
 
 
-def _refuse_lone_surrogates(listing: Listing) -> None:
-    """JSON can escape halves of characters, which no file can hold."""
+def _content_id(cells: Mapping[str, object]) -> str:
+    """Made of a row's texts and pictures alone, so that it stays when rows change places or labels are corrected."""
+    content = {field: cells[field] for field in CONTENT_FIELDS if cells.get(field) is not None}
+    return hashlib.sha256(json.dumps(content, default=_stand_in, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _stand_in(cell: object) -> str:
+    return hashlib.sha256(cell).hexdigest() if isinstance(cell, bytes) else str(cell)
+
+
+def _refuse_what_no_file_can_hold(listing: Listing, pictures: Sequence[Picture]) -> None:
     attributes = listing.label.attributes if listing.label else {}
-    paths = [image.path for image in listing.images]
-    try:
-        "".join([listing.id, *listing.texts.values(), *paths, *attributes, *attributes.values()]).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise RowError("a text holds half of a surrogate pair") from error
-
-
-def _label_source(cells: Mapping[str, object]) -> LabelSource:
-    source = _text(cells, "label_source")
-    try:
-        return LabelSource(source) if source else LabelSource.UNAUDITED
-    except ValueError as error:
-        raise RowError(f"label_source '{source}' is unknown: use {', '.join(LabelSource)}") from error
+    paths = [picture.address if isinstance(picture, PictureAddress) else picture.path for picture in pictures]
+    texts = "".join([listing.id, *listing.texts.values(), *paths, *attributes, *attributes.values()])
+    found = None if texts.isascii() and "\0" not in texts else NOT_TEXT.search(texts)
+    if found is None:
+        return
+    if found[0] == "\0":
+        raise RowError("a text holds a NUL character")
+    if "\udc80" <= found[0] <= "\udcff":
+        raise RowError("a text is not UTF-8")
+    raise RowError("a text holds half of a surrogate pair")

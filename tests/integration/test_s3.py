@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from facetry.catalogue import MANIFEST_NAME, Catalogue, CatalogueWriter
 from facetry.config import IngestParams
 from facetry.errors import CatalogueError, StorageError
 from facetry.listing import Label, Listing, ListingImage
-from tests.services.ceph import Store, missing_programs, running_store
+from tests.services.ceph import Store
 
 pytestmark = pytest.mark.integration
 
@@ -46,14 +45,6 @@ with storage.new_folder(sys.argv[1], commit="catalogue.json") as folder:
     (folder / "catalogue.json").write_text("{}")
     print("uploading", flush=True)
 """
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    if missing := missing_programs():
-        pytest.skip(f"no Ceph here ({missing[0]} is missing): run tests/services/install.sh")
-    with running_store(tmp_path_factory.mktemp("ceph")) as store:
-        yield store
 
 
 @pytest.fixture

@@ -1,45 +1,15 @@
 """Real tables in real folders become catalogues; what cannot be taken is written down."""
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from facetry.catalogue import Catalogue
 from facetry.config import IngestParams
 from facetry.errors import SourceError, StorageError, TaxonomyError
-from facetry.ingest import IngestSummary, ingest
+from facetry.ingest import ingest
 from facetry.listing import LabelSource
-
-TAXONOMY = """
-Kitchen:
-  attributes: {lid: [with, without]}
-  categories: {Pan: , Pot: }
-"""
-HEADER = "id,title,images,category,attributes,label_source"
-
-
-def write_shop(folder: Path, lines: Sequence[str], *, header: str = HEADER) -> Path:
-    (folder / "images").mkdir(parents=True)
-    Image.new("RGB", (32, 32), "teal").save(folder / "images" / "a.jpg")
-    (folder / "taxonomy.yaml").write_text(TAXONOMY)
-    (folder / "listings.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
-    return folder
-
-
-def take(
-    folder: Path, *, params: IngestParams | None = None
-) -> tuple[IngestSummary, Catalogue, list[dict[str, object]]]:
-    out = folder.parent / "out"
-    summary = ingest(str(folder), params=params or IngestParams(), out=out)
-    failures = [json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines()]
-    return summary, Catalogue.open(out), failures
-
-
-def reasons(failures: Sequence[Mapping[str, object]]) -> dict[object, object]:
-    return {failure["line"]: failure["reason"] for failure in failures}
+from tests.unit.ingest.shop_folder import reasons, take, write_shop, write_table
 
 
 def test_a_row_becomes_a_listing_with_its_picture_and_label(tmp_path: Path) -> None:
@@ -83,7 +53,7 @@ def test_counts_add_up_and_every_failure_has_its_line_and_reason(tmp_path: Path)
     found = reasons(failures)
     assert found[3] == "an earlier listing has this id"
     assert found[4] == "no id"
-    assert str(found[5]).startswith("attributes are not JSON")
+    assert found[5].startswith("attributes are not JSON")
     assert found[6] == "category 'Kitchen > Pam' is not in the taxonomy: did you mean 'Kitchen > Pan'?"
     assert found[7] == "category 'Kitchen' has categories below it: name one of those"
     assert found[8] == "neither text nor image"
@@ -109,21 +79,7 @@ def test_a_listing_goes_on_without_a_picture_that_is_missing_or_oversized(tmp_pa
     assert summary.one_line() == ("kept 1 of 1 listings, with 1 images (2 could not be taken): see failures.jsonl")
 
 
-@pytest.mark.parametrize("path", ["../secret.jpg", "/etc/passwd", "images/../../secret.jpg", "images/link.jpg"])
-def test_a_path_that_climbs_out_is_refused(tmp_path: Path, path: str) -> None:
-    (tmp_path / "secret.jpg").write_bytes(b"secret")
-    shop = write_shop(tmp_path / "shop", [f"1,Pan,{path},,,"])
-    (shop / "images/link.jpg").symlink_to(tmp_path / "secret.jpg")
-    _, catalogue, failures = take(shop)
-
-    (listing,) = catalogue.listings()
-    assert listing.images == ()
-    assert failures[0]["reason"] == "leads out of the source's folder"
-
-
 def test_json_lines_carry_lists_and_objects(tmp_path: Path) -> None:
-    shop = write_shop(tmp_path / "shop", [])
-    (shop / "listings.csv").unlink()
     rows = [
         {
             "id": 1,
@@ -136,7 +92,8 @@ def test_json_lines_carry_lists_and_objects(tmp_path: Path) -> None:
         {"id": "3", "title": "half \ud800 a character"},
         ["no object"],
     ]
-    (shop / "listings.jsonl").write_text("\n".join([*map(json.dumps, rows), "{broken", ""]), encoding="utf-8")
+    lines = "\n".join([*map(json.dumps, rows), "{broken", ""])
+    shop = write_table(tmp_path / "shop", "listings.jsonl", lines.encode())
     summary, catalogue, failures = take(shop)
 
     (listing,) = catalogue.listings()
@@ -148,7 +105,7 @@ def test_json_lines_carry_lists_and_objects(tmp_path: Path) -> None:
     assert found[2] == "title must be text"
     assert found[3] == "a text holds half of a surrogate pair"
     assert found[4] == "not a JSON object"
-    assert str(found[5]).startswith("not JSON")
+    assert found[5].startswith("not JSON")
 
 
 def test_columns_under_other_names_are_read_and_no_others(tmp_path: Path) -> None:
@@ -172,12 +129,11 @@ def test_all_missing_columns_are_named_with_those_that_are_there(tmp_path: Path)
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"id,title\n", "it has a header and no rows"),
+        (b"id,title\n", "it has no rows"),
         (b"id,title,title\n1,a,b\n", "names title more than once"),
         (b"id,title,\n1,a,\n", "column 3 of the header has no name"),
-        (b"id,title\n1,a\n2,caf\xe9\n", "line 3 is not UTF-8"),
-        ("id,title\n1,a\n".encode("utf-16"), "line 1 is not UTF-8"),
-        (b'id,title\n1,a\n2,"never closed\n3,b\n', "line 3: unexpected end of data"),
+        (b"id,t\xe9tle\n1,a\n", "line 1, which names the columns, is not UTF-8"),
+        ("id,title\n1,a\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
         (b"id,title\n,a\n", "no listing of .* could be taken: the first failure, on line 2, is: no id"),
     ],
 )
@@ -216,3 +172,60 @@ def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path: Path) -> N
     with pytest.raises(StorageError, match="holds something else"):
         ingest(str(shop), params=IngestParams(), out=shop / "images")
     assert (shop / "images/a.jpg").is_file()
+
+
+def test_progress_leaves_nothing_beside_a_whole_catalogue(tmp_path: Path) -> None:
+    take(write_shop(tmp_path / "shop", ["1,a,,,,"]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "shop"]
+
+
+def test_further_attributes_come_from_columns_of_their_own(tmp_path: Path) -> None:
+    header = "id,title,category,attributes,cover,used"
+    row = '1,Pan,Kitchen > Pan,"{""lid"": ""with"", ""size"": ""big""}",without,'
+    params = IngestParams(attribute_columns={"lid": "cover", "secondhand": "used"})
+    _, catalogue, _ = take(write_shop(tmp_path / "shop", [row], header=header), params=params)
+
+    (listing,) = catalogue.listings()
+    assert listing.label is not None
+    assert listing.label.attributes == {"lid": "without", "size": "big"}
+    with pytest.raises(SourceError, match="no column age"):
+        take(tmp_path / "shop", params=IngestParams(attribute_columns={"age": "age"}))
+
+
+def test_candidates_are_categories_of_the_taxonomy_and_the_label_is_one_of_them(tmp_path: Path) -> None:
+    shop = write_shop(
+        tmp_path / "shop",
+        [
+            "1,Pan,Kitchen > Pan,Kitchen>Pot;Kitchen > Pan;Kitchen>Pot",
+            '2,Pot,,"[""Kitchen > Pot""]"',
+            "3,Pan,Kitchen > Pan,Kitchen > Pot",
+            "4,Pan,,Kitchen > Wok",
+            "5,Pan,,[Kitchen > Pot",
+        ],
+        header="id,title,category,candidates",
+    )
+    _, catalogue, failures = take(shop)
+
+    first, second = catalogue.listings()
+    assert first.candidates == ("Kitchen > Pot", "Kitchen > Pan")
+    assert (second.candidates, second.label) == (("Kitchen > Pot",), None)
+    found = reasons(failures)
+    assert found[4] == "category 'Kitchen > Pan' is none of the candidates"
+    assert found[5].startswith("category 'Kitchen > Wok' is not in the taxonomy")
+    assert found[6].startswith("candidates are not JSON")
+
+
+def test_an_id_made_of_content_stays_when_rows_move_and_labels_change(tmp_path: Path) -> None:
+    params = IngestParams(id_from_content=True)
+    header = "title,images,category"
+    rows = ["Pan,images/a.jpg,Kitchen > Pan", "Pot,,Kitchen > Pot"]
+    shop = write_shop(tmp_path / "shop", rows, header=header)
+    _, catalogue, _ = take(shop, params=params)
+    before = {listing.title: listing.id for listing in catalogue.listings()}
+    moved = [header, "Pot,,Kitchen > Pan", "Pan,images/a.jpg,", "Pan,,"]
+    (shop / "listings.csv").write_text("\n".join(moved))
+    _, catalogue, _ = take(shop, params=params)
+
+    pot, pan, bare_pan = catalogue.listings()
+    assert {"Pot": pot.id, "Pan": pan.id} == before
+    assert bare_pan.id not in before.values()
