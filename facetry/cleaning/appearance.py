@@ -1,23 +1,45 @@
-"""What one decoding of an image tells: its size, its sharpness, a fingerprint, and what is wrong with it."""
+"""What one decoding of an image tells: its size, contrast, sharpness, a fingerprint, and what is wrong with it."""
 
-import hashlib
-import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
+from facetry.cleaning.decoding import TooManyPixelsError, decode
+from facetry.cleaning.pixels import CELLS_PER_SIDE, measure
 from facetry.config import CleanParams
+
+NUM_WAVES = 32
+LEVELS_PER_STEP = 3.0
+
+Cells = NDArray[np.float32]
+
+# How cells are turned upright, by Exif's number for how the picture is stored.
+UPRIGHT: Mapping[int, Callable[[Cells], Cells]] = {
+    2: np.fliplr,
+    3: lambda cells: np.rot90(cells, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda cells: np.rot90(cells, -1),
+    7: lambda cells: np.rot90(cells, 2).T,
+    8: np.rot90,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """`fault` is corrupt, large, small or blurred; what could not be measured is None."""
+    """What could be measured of an image; the rest is None.
+
+    `digest` tells the encoded bytes apart, width and height are as stored, and fingerprints of copies differ in few of
+    64 bits. `fault` is the first that applies of corrupt, large, small, blank and blurred.
+    """
 
     digest: bytes
     width: int | None = None
     height: int | None = None
+    contrast: float | None = None
     sharpness: float | None = None
     fingerprint: int | None = None
     fault: str | None = None
@@ -29,54 +51,67 @@ class Appearance:
 
 def examine(data: bytes, *, params: CleanParams) -> Appearance:
     """The appearance of an encoded image; a picture with too many pixels is turned away by its header."""
-    digest = hashlib.sha256(data).digest()
+    digest = xxhash.xxh3_128_digest(data)
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            width, height = picture.size
-            if width * height > params.max_megapixels * 1e6:
-                return Appearance(digest, width, height, fault="large")
-            grey = _grey(picture, side_pixels=params.sharpness_side_pixels)
-    except Image.DecompressionBombError:
-        return Appearance(digest, fault="large")
+        decoded = decode(data, side_pixels=params.sharpness_side_pixels, max_pixels=params.max_megapixels * 1e6)
+    except TooManyPixelsError as error:
+        return Appearance(digest, error.width, error.height, fault="large")
     except Exception:  # a damaged file can make a decoder raise anything
         return Appearance(digest, fault="corrupt")
-    pixels = np.asarray(grey, dtype=np.float32)
-    sharpness = _sharpness(pixels)
-    fault = None
-    if min(width, height) < params.min_side_pixels:
-        fault = "small"
-    elif sharpness < params.min_sharpness:
-        fault = "blurred"
-    return Appearance(digest, width, height, sharpness, _fingerprint(grey), fault)
+    contrast, sharpness, cells = measure(decoded.grey)
+    return Appearance(
+        digest,
+        decoded.width,
+        decoded.height,
+        contrast=contrast,
+        sharpness=sharpness,
+        fingerprint=_fingerprint(UPRIGHT.get(decoded.orientation, np.asarray)(cells)),
+        fault=_fault(min(decoded.width, decoded.height), contrast=contrast, sharpness=sharpness, params=params),
+    )
 
 
-def _grey(picture: Image.Image, *, side_pixels: int) -> Image.Image:
-    """The picture upright, on white, in grey, its long side at most `side_pixels`.
+def warm_up() -> None:
+    """Compile what `examine` needs, so that threads do not wait for it one after the other."""
+    measure(np.zeros((8, 8), dtype=np.uint8))
 
-    All of the file is decoded, so one that ends early is found out; a JPEG is decoded at a fraction of its size.
+
+def _fault(short_side: int, *, contrast: float, sharpness: float, params: CleanParams) -> str | None:
+    if short_side < params.min_side_pixels:
+        return "small"
+    if contrast < params.min_contrast:
+        return "blank"
+    if sharpness < params.min_sharpness:
+        return "blurred"
+    return None
+
+
+def _longest_waves() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The places, in a cosine transform, of the longest waves but for the mean."""
+    places = [(row, column) for row in range(NUM_WAVES) for column in range(NUM_WAVES) if row + column > 0]
+    places.sort(key=lambda place: (sum(place), abs(place[0] - place[1]), place))
+    rows, columns = zip(*places[:NUM_WAVES], strict=True)
+    return np.array(rows), np.array(columns)
+
+
+def _cosines(num_waves: int) -> NDArray[np.float32]:
+    """The rows of a cosine transform, scaled so that coefficients of a product of two are in grey levels."""
+    places = np.arange(CELLS_PER_SIDE) + 0.5
+    waves: NDArray[np.float64] = np.cos(np.pi / CELLS_PER_SIDE * np.outer(np.arange(num_waves), places))
+    waves[0] /= np.sqrt(2)
+    waves *= np.sqrt(2) / CELLS_PER_SIDE
+    return waves.astype(np.float32)
+
+
+WAVE_ROWS, WAVE_COLUMNS = _longest_waves()
+COSINES = _cosines(int(max(WAVE_ROWS.max(), WAVE_COLUMNS.max())) + 1)
+
+
+def _fingerprint(cells: Cells) -> int:
+    """Two bits for each of the 32 longest waves of a cosine transform: its sign, and whether its strength is odd.
+
+    The strength, in steps of three grey levels, tells a product from the same one in another colour, whose signs agree.
     """
-    picture.draft("L", (side_pixels, side_pixels))
-    picture.load()
-    upright = ImageOps.exif_transpose(picture)
-    if upright.has_transparency_data:
-        white = Image.new("RGBA", upright.size, "white")
-        upright = Image.alpha_composite(white, upright.convert("RGBA"))
-    grey = upright.convert("L")
-    grey.thumbnail((side_pixels, side_pixels), Image.Resampling.BILINEAR, reducing_gap=None)
-    return grey
-
-
-def _sharpness(pixels: NDArray[np.float32]) -> float:
-    """The variance of the Laplacian; 0 for a picture too thin to have one."""
-    if min(pixels.shape) < 3:
-        return 0.0
-    centre = pixels[1:-1, 1:-1]
-    around = pixels[:-2, 1:-1] + pixels[2:, 1:-1] + pixels[1:-1, :-2] + pixels[1:-1, 2:]
-    return float(np.var(around - 4 * centre))
-
-
-def _fingerprint(grey: Image.Image) -> int:
-    """The 64 bits of a difference hash: whether each of 8 x 8 cells is darker than its right neighbour."""
-    cells = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
-    bits = np.packbits(cells[:, :-1] < cells[:, 1:])
+    strengths = (COSINES @ cells @ COSINES.T)[WAVE_ROWS, WAVE_COLUMNS]
+    is_odd = np.round(strengths / LEVELS_PER_STEP).astype(np.int64) & 1
+    bits = np.packbits(np.concatenate([strengths >= 0, is_odd == 1]))
     return int.from_bytes(bits.tobytes(), "big")

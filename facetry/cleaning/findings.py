@@ -1,77 +1,152 @@
-"""What is found in a catalogue's images, in their order, without holding on to their bytes."""
+"""What is found in a catalogue's images, as columns: a hundred bytes or so for each image, and never its own bytes."""
 
-import dataclasses
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from facetry.catalogue import Catalogue
-from facetry.cleaning.appearance import Appearance, examine
-from facetry.cleaning.duplicates import nearest_survivors
-from facetry.config import CleanParams
-from facetry.listing import LabelSource, Listing
-from facetry.progress import ProgressLine
+from facetry import storage
+from facetry.errors import CatalogueError
+from facetry.listing import LabelSource
 
-LISTINGS_PER_BATCH = 64
+FAULTS = ("corrupt", "large", "small", "blank", "blurred")
+LABEL_SOURCES = tuple(source.value for source in LabelSource)
+WITHOUT = -1
+"""Stands for no fault, no label source and no category, where these are numbered."""
+
+REPEATED = pa.dictionary(pa.int32(), pa.string())
+"""The type of a text that many rows share."""
+
+OWNER_SCHEMA = pa.schema(
+    [
+        ("listing_id", pa.string()),
+        ("image_number", pa.int32()),
+        ("category", REPEATED),
+        ("label_source", REPEATED),
+    ]
+)
+APPEARANCE_SCHEMA = pa.schema(
+    [
+        ("digest", pa.binary(16)),
+        ("width", pa.int64()),
+        ("height", pa.int64()),
+        ("contrast", pa.float32()),
+        ("sharpness", pa.float32()),
+        ("fingerprint", pa.uint64()),
+        ("fault", REPEATED),
+    ]
+)
+SCHEMA = pa.schema([*OWNER_SCHEMA, *APPEARANCE_SCHEMA])
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One image: whose it is, how it looks, and the finding it is a duplicate of, by index, if it is one."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """One row per image, in the catalogue's order. What could not be measured is 0, or NaN where it is a float."""
 
-    listing_id: str
-    label_source: LabelSource | None
-    appearance: Appearance
-    duplicate_of: int | None = None
+    listing_ids: pa.ChunkedArray
+    image_numbers: NDArray[np.int32]
+    digests: pa.ChunkedArray
+    widths: NDArray[np.int64]
+    heights: NDArray[np.int64]
+    contrasts: NDArray[np.float32]
+    sharpnesses: NDArray[np.float32]
+    fingerprints: NDArray[np.uint64]
+    faults: NDArray[np.int8]
+    label_sources: NDArray[np.int8]
+    categories: NDArray[np.int32]
+    category_names: Sequence[str]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "Findings":
+        """The rows of a table from `join_tables`."""
+        categories = table["category"].combine_chunks()
+        return cls(
+            listing_ids=table["listing_id"],
+            image_numbers=_filled(table["image_number"], 0),
+            digests=table["digest"],
+            widths=_filled(table["width"], 0),
+            heights=_filled(table["height"], 0),
+            contrasts=_filled(table["contrast"], float("nan")),
+            sharpnesses=_filled(table["sharpness"], float("nan")),
+            fingerprints=_filled(table["fingerprint"], 0),
+            faults=_numbered(table["fault"], FAULTS),
+            label_sources=_numbered(table["label_source"], LABEL_SOURCES),
+            categories=_filled(categories.indices, WITHOUT),
+            category_names=categories.dictionary.to_pylist(),
+        )
+
+    def __len__(self) -> int:
+        return len(self.faults)
 
     @property
-    def reason(self) -> str | None:
-        """The kind of rejection, or None for an image that is kept."""
-        return "duplicate" if self.duplicate_of is not None else self.appearance.fault
+    def num_pixels(self) -> NDArray[np.int64]:
+        return self.widths * self.heights
+
+    def listing_id(self, index: int) -> str:
+        return str(self.listing_ids[index].as_py())
+
+    def image_name(self, index: int) -> str:
+        """The listing's id and the image's number in it, as `A12#0`."""
+        return f"{self.listing_id(index)}#{self.image_numbers[index]}"
+
+    def fault(self, index: int) -> str | None:
+        code = self.faults[index]
+        return None if code == WITHOUT else FAULTS[code]
+
+    def category(self, index: int) -> str | None:
+        code = self.categories[index]
+        return None if code == WITHOUT else self.category_names[code]
+
+    def label_source(self, index: int) -> str | None:
+        code = self.label_sources[index]
+        return None if code == WITHOUT else LABEL_SOURCES[code]
+
+    def count_faults(self) -> Mapping[str, int]:
+        """How many images have each fault that occurs."""
+        codes, counts = np.unique(self.faults[self.faults != WITHOUT], return_counts=True)
+        return {FAULTS[code]: int(count) for code, count in zip(codes, counts, strict=True)}
 
 
-def find(catalogue: Catalogue, *, params: CleanParams) -> list[Finding]:
-    """A finding for each image of the catalogue, in order."""
-    findings: list[Finding] = []
-    listings = catalogue.listings()
-    with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        ProgressLine("examining the images of listings", total=len(catalogue)) as progress,
-    ):
-        for batch in _batches(listings):
-            owners = [listing for listing in batch for _ in listing.images]
-            images = [image.data for listing in batch for image in listing.images]
-            for listing, appearance in zip(owners, pool.map(partial(examine, params=params), images), strict=True):
-                source = listing.label.source if listing.label else None
-                findings.append(Finding(listing.id, source, appearance))
-            progress.advance(len(batch))
-    return mark_duplicates(findings, radius=params.duplicate_radius)
+def write_table(table: pa.Table, path: Path) -> None:
+    """Put findings at `path`, all or nothing."""
+    stream = pa.BufferOutputStream()
+    pq.write_table(table, stream, compression="zstd")
+    storage.write_atomically(path, stream.getvalue().to_pybytes())
 
 
-def mark_duplicates(findings: Sequence[Finding], *, radius: int) -> list[Finding]:
-    """The findings with the near and exact copies among the faultless ones marked.
-
-    Of copies the one with the better label source survives, then the one with more pixels, then the first.
-    """
-    marked = list(findings)
-    sources = [None, *LabelSource]
-    best_first = sorted(
-        (index for index, finding in enumerate(findings) if finding.appearance.fault is None),
-        key=lambda index: (-sources.index(findings[index].label_source), -findings[index].appearance.num_pixels, index),
-    )
-    fingerprints = np.array([findings[index].appearance.fingerprint for index in best_first], dtype=np.uint64)
-    for place, survivor in enumerate(nearest_survivors(fingerprints, radius=radius)):
-        if survivor != place:
-            index = best_first[place]
-            marked[index] = dataclasses.replace(findings[index], duplicate_of=best_first[survivor])
-    return marked
+def read_table(path: Path) -> pa.Table:
+    """The findings at `path`; a `CatalogueError` when there are none that can be read."""
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise CatalogueError(f"the findings in {path} cannot be read: remove it and run again") from error
+    if not table.schema.equals(SCHEMA):
+        raise CatalogueError(f"{path} holds no findings of this facetry: remove it and run again")
+    return table
 
 
-def _batches(listings: Iterator[Listing]) -> Iterator[list[Listing]]:
-    while batch := list(islice(listings, LISTINGS_PER_BATCH)):
-        yield batch
+def join_tables(tables: Iterable[pa.Table]) -> pa.Table:
+    """The rows of all tables one after another, their repeated texts kept once."""
+    return pa.concat_tables([SCHEMA.empty_table(), *tables]).unify_dictionaries()
+
+
+def read_findings(paths: Iterable[Path]) -> Findings:
+    """The findings at `paths`, one after another."""
+    return Findings.of(join_tables(map(read_table, paths)))
+
+
+def _filled(column: pa.ChunkedArray, value: float) -> NDArray[Any]:
+    numbers: NDArray[Any] = pc.fill_null(column, value).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _numbered(column: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.int8]:
+    """The place of each text in `names`."""
+    places = _filled(pc.index_in(column, value_set=pa.array(names)), WITHOUT)
+    return places.astype(np.int8)

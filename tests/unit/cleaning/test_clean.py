@@ -1,53 +1,36 @@
 """Real encoded images, looked at and judged one by one."""
 
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from facetry.catalogue import Catalogue, CatalogueWriter
+from facetry.catalogue import Catalogue
 from facetry.cleaning import CleanSummary, clean
-from facetry.config import CleanParams, IngestParams
+from facetry.config import CleanParams
 from facetry.errors import CatalogueError
-from facetry.listing import Label, LabelSource, Listing, ListingImage
-
-TAXONOMY = "Pan:\nPot:\n"
-
-
-def picture(seed: int, *, side: int = 320) -> Image.Image:
-    """A patchwork that looks like no other seed's."""
-    patches = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    return Image.fromarray(patches).resize((side, side), Image.Resampling.NEAREST)
-
-
-def encode(image: Image.Image, *, kind: str = "JPEG", **options: object) -> bytes:
-    data = io.BytesIO()
-    image.save(data, format=kind, **options)
-    return data.getvalue()
-
-
-def shop(folder: Path, images: Mapping[str, bytes], *, human: str | None = None) -> Catalogue:
-    """A catalogue with one listing, titled by its id, for each image."""
-    folder.mkdir()
-    with CatalogueWriter(folder, stage="ingest", params=IngestParams(), taxonomy_yaml=TAXONOMY, parent=None) as writer:
-        for name, data in images.items():
-            label = Label("Pan", source=LabelSource.HUMAN if name == human else LabelSource.UNAUDITED)
-            writer.add(Listing(id=name, title=name, images=(ListingImage(data, f"{name}.jpg"),), label=label))
-    return Catalogue.open(folder)
+from facetry.listing import LabelSource, Listing, ListingImage
+from tests.unit.cleaning.shops import catalogue, encode, listing, picture
 
 
 def rejections(
-    tmp_path: Path, images: Mapping[str, bytes], *, params: CleanParams | None = None, human: str | None = None
+    tmp_path: Path, images: Mapping[str, bytes], *, human: str | None = None
 ) -> tuple[dict[str, str | None], CleanSummary]:
-    catalogue = shop(tmp_path / "in", images, human=human)
-    summary = clean(catalogue, params=params or CleanParams(), out=tmp_path / "out")
+    """Why each image is rejected, in a shop with one listing for each."""
+    sources = {name: LabelSource.HUMAN if name == human else LabelSource.UNAUDITED for name in images}
+    listings = [listing(name, data, source=sources[name]) for name, data in images.items()]
+    cleaned, summary = cleaned_shop(tmp_path, listings)
+    return {one.id: one.images[0].rejection for one in cleaned}, summary
+
+
+def cleaned_shop(tmp_path: Path, listings: list[Listing]) -> tuple[list[Listing], CleanSummary]:
+    before = catalogue(tmp_path / "in", listings)
+    summary = clean(before, params=CleanParams(), out=tmp_path / "out")
     cleaned = Catalogue.open(tmp_path / "out")
-    assert cleaned.manifest.parent == catalogue.digest
-    return {listing.id: listing.images[0].rejection for listing in cleaned.listings()}, summary
+    assert cleaned.manifest.parent == before.digest
+    return list(cleaned.listings()), summary
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -63,21 +46,19 @@ def test_a_jpeg_that_lacks_its_last_bytes_is_corrupt(tmp_path: Path) -> None:
     assert set(found.values()) == {"corrupt"}
 
 
-def test_small_and_blurred_images_are_told_apart(tmp_path: Path) -> None:
+def test_each_fault_is_told_apart(tmp_path: Path) -> None:
     images = {
         "sharp": encode(picture(1)),
         "blurred": encode(picture(2).filter(ImageFilter.GaussianBlur(8))),
         "small": encode(picture(3, side=96)),
         "thin": encode(picture(4).resize((640, 2))),
+        "white": encode(Image.new("RGB", (400, 400), "white")),
+        "huge": encode(Image.new("1", (9_000, 9_000)), kind="PNG")[:200],
     }
-    found, _ = rejections(tmp_path, images)
-    assert found == {"sharp": None, "blurred": "blurred", "small": "small", "thin": "small"}
-
-
-def test_an_image_with_too_many_pixels_is_turned_away_before_it_is_decoded(tmp_path: Path) -> None:
-    header_only = encode(Image.new("1", (9_000, 9_000)), kind="PNG")[:200]
-    found, _ = rejections(tmp_path, {"huge": header_only, "fine": encode(picture(1))})
-    assert found == {"huge": "large", "fine": None}
+    found, summary = rejections(tmp_path, images)
+    rejected = {"blurred": "blurred", "small": "small", "thin": "small", "white": "blank", "huge": "large"}
+    assert found == {"sharp": None, **rejected}
+    assert summary.rejected == {"small": 2, "blank": 1, "blurred": 1, "large": 1}
 
 
 def test_copies_are_rejected_and_name_the_survivor(tmp_path: Path) -> None:
@@ -86,6 +67,7 @@ def test_copies_are_rejected_and_name_the_survivor(tmp_path: Path) -> None:
     found, summary = rejections(tmp_path, images)
     assert found == {"first": None, "same": "duplicate of first", "again": "duplicate of first", "other": None}
     assert summary.rejected == {"duplicate": 2}
+    assert json.loads((tmp_path / "out/report/report.json").read_text())["num_exact_copies"] == 1
 
 
 def test_the_better_label_survives_before_the_larger_image(tmp_path: Path) -> None:
@@ -105,33 +87,64 @@ def test_a_rejected_image_is_no_ones_survivor(tmp_path: Path) -> None:
     assert found == {"blurred": "blurred", "sharp": None}
 
 
-def test_transparency_is_seen_on_white(tmp_path: Path) -> None:
-    clear = picture(1).convert("RGBA")
-    clear.putalpha(0)
-    found, _ = rejections(tmp_path, {"clear": encode(clear, kind="PNG"), "seen": encode(picture(1))})
-    assert found == {"clear": "blurred", "seen": None}
+def test_a_picture_that_a_listing_repeats_is_a_duplicate_of_that_listing(tmp_path: Path) -> None:
+    (cleaned,), _ = cleaned_shop(tmp_path, [listing("a", encode(picture(1)), encode(picture(1), quality=60))])
+    assert [image.rejection for image in cleaned.images] == [None, "duplicate of a"]
+
+
+def test_images_that_are_alike_share_the_name_of_the_first(tmp_path: Path) -> None:
+    listings = [
+        listing("a", encode(picture(1)), encode(picture(2), quality=90)),
+        listing("b", encode(picture(2)), encode(picture(3, side=90))),
+        listing("c", encode(picture(2), quality=70), encode(picture(3, side=90)), source=LabelSource.HUMAN),
+    ]
+    cleaned, _ = cleaned_shop(tmp_path, listings)
+    clusters = {one.id: [image.cluster for image in one.images] for one in cleaned}
+    assert clusters == {"a": [None, "a#1"], "b": ["a#1", None], "c": ["a#1", None]}
+
+
+def test_duplicates_with_another_category_are_counted_listed_and_shown(tmp_path: Path) -> None:
+    listings = [
+        listing("pan", encode(picture(1)), category="Pan", source=LabelSource.HUMAN),
+        listing("pot", encode(picture(1), quality=60), category="Pot"),
+        listing("also", encode(picture(1), quality=70), category="Pan"),
+        listing("unknown", encode(picture(1), quality=80), category=None),
+    ]
+    _, summary = cleaned_shop(tmp_path, listings)
+    assert summary.one_line() == "kept 1 of 4 images (3 duplicate); 1 duplicates disagree about the category"
+    assert json.loads((tmp_path / "out/report/report.json").read_text())["conflicts"] == [
+        {
+            "survivor": {"listing": "pan", "image": "pan-0.jpg", "category": "Pan", "label_source": "human"},
+            "duplicate": {"listing": "pot", "image": "pot-0.jpg", "category": "Pot", "label_source": "unaudited"},
+        }
+    ]
+    assert "Pot (unaudited)" in (tmp_path / "out/report/report.html").read_text()
 
 
 def test_nothing_is_thrown_away_and_the_report_counts_it_all(tmp_path: Path) -> None:
     images = {"a": encode(picture(1)), "b": encode(picture(1)), "c": encode(picture(2, side=64)), "d": b"no picture"}
     _, summary = rejections(tmp_path, images)
 
-    cleaned = {listing.id: listing.images[0].data for listing in Catalogue.open(tmp_path / "out").listings()}
+    cleaned = {one.id: one.images[0].data for one in Catalogue.open(tmp_path / "out").listings()}
     assert cleaned == images
     report = json.loads((tmp_path / "out/report/report.json").read_text())
     assert (report["num_images"], report["num_kept"]) == (4, 1)
-    assert report["rejected"] == {"duplicate": 1, "small": 1, "corrupt": 1} == summary.rejected
+    assert report["rejected"] == {"corrupt": 1, "duplicate": 1, "small": 1} == summary.rejected
+    assert report["params"] == CleanParams().model_dump(mode="json")
     page = (tmp_path / "out/report/report.html").read_text()
     assert "Kept 1 of 4 images" in page
     assert "http" not in page.replace("http-equiv", "")
 
 
+def test_listings_without_images_pass_through(tmp_path: Path) -> None:
+    before = [listing("words", category=None), listing("more words")]
+    cleaned, summary = cleaned_shop(tmp_path, before)
+    assert cleaned == before
+    assert summary.one_line() == "kept 0 of 0 images"
+
+
 def test_a_catalogue_with_nothing_left_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    with CatalogueWriter(
-        tmp_path / "in", stage="ingest", params=IngestParams(), taxonomy_yaml=TAXONOMY, parent=None
-    ) as writer:
-        writer.add(Listing(id="1", images=(ListingImage(b"no picture", "a.jpg"),)))
+    before = catalogue(tmp_path / "in", [Listing(id="1", images=(ListingImage(b"no picture", "a.jpg"),))])
     with pytest.raises(CatalogueError, match="no listing has an image or text left"):
-        clean(Catalogue.open(tmp_path / "in"), params=CleanParams(), out=tmp_path / "out")
+        clean(before, params=CleanParams(), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
