@@ -16,12 +16,16 @@ GOLDEN_NAME = "golden"
 
 
 class CheckpointCard(BaseModel):
-    """What `facetry.json` holds: where the weights come from and how to ask them."""
+    """What `facetry.json` holds: where the weights come from and how to ask them.
+
+    `data_revision` is the digest of the catalogue learnt from; `data_version` the version that keeps it, if one does.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base_model: str
     data_revision: str
+    data_version: str | None = None
     code_revision: str
     prompt: PromptParams
     params: Mapping[str, object]

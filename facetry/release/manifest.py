@@ -27,6 +27,7 @@ class Manifest(BaseModel):
     version: Version
     code_revision: str
     data_revision: str
+    data_version: str | None = None
     base_model: str
     metrics: Mapping[str, float]
     files: Mapping[str, str]

@@ -63,6 +63,7 @@ def release(checkpoint: Path, *, report: Path, params: ReleaseParams, serve: Ser
             version=params.version,
             code_revision=trained.card.code_revision,
             data_revision=trained.card.data_revision,
+            data_version=trained.card.data_version,
             base_model=trained.card.base_model,
             metrics=metrics,
             files=hash_files(folder),

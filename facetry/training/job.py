@@ -14,6 +14,7 @@ class TrainingJob(BaseModel):
 
     catalogue: str
     catalogue_digest: str
+    data_version: str | None
     params: TrainParams
     state: Path
     out: Path
@@ -21,7 +22,7 @@ class TrainingJob(BaseModel):
     @property
     def identity(self) -> str:
         """Equal for runs that may continue each other's state."""
-        return self.model_dump_json(exclude={"out", "state", "catalogue"})
+        return self.model_dump_json(exclude={"out", "state", "catalogue", "data_version"})
 
 
 class TrainingResult(BaseModel):

@@ -47,6 +47,7 @@ def train(catalogue: Catalogue, *, params: TrainParams, out: Path) -> TrainSumma
         job = TrainingJob(
             catalogue=catalogue.location,
             catalogue_digest=catalogue.digest,
+            data_version=catalogue.version,
             params=params,
             state=out.parent / f".{out.name}-state",
             out=folder,
@@ -99,6 +100,7 @@ def _card(job: TrainingJob, result: TrainingResult) -> CheckpointCard:
     return CheckpointCard(
         base_model=job.params.base_model,
         data_revision=job.catalogue_digest,
+        data_version=job.data_version,
         code_revision=code_revision(),
         prompt=job.params.prompt,
         params=job.params.model_dump(mode="json"),

@@ -10,16 +10,27 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (
-    {"errors"},
-    {"config", "listing", "progress", "reporting", "revision"},
+    {"errors", "validation"},
+    {"config", "listing", "parts", "progress", "reporting", "revision"},
     {"catalogue", "storage", "taxonomy"},
     {"prompting"},
     {"decoding"},
-    {"ingest", "cleaning", "splitting", "training", "evaluation", "release", "synthetic", "triton", "doctor"},
+    {
+        "ingest",
+        "cleaning",
+        "splitting",
+        "training",
+        "evaluation",
+        "release",
+        "versioning",
+        "synthetic",
+        "triton",
+        "doctor",
+    },
     {"demo"},
     {"cli", "__main__"},
 )
-STAGES = {"ingest", "cleaning", "splitting", "training", "evaluation", "release"}
+STAGES = {"ingest", "cleaning", "splitting", "training", "evaluation", "release", "versioning"}
 HEAVY = {"torch", "transformers", "deepspeed", "accelerate"}
 MAY_IMPORT_HEAVY = {"training", "decoding", "evaluation", "release"}
 ALLOWED_OF_THIS_REPO = {

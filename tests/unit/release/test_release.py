@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from facetry.errors import ReleaseError
-from facetry.release import load_engine, open_release
+from facetry.release import load_engine, open_release, release
 from facetry.release.manifest import MANIFEST_NAME, hash_files
 from tests.conftest import TinyRun
 
@@ -27,14 +27,21 @@ def _sign_again(release: Path) -> None:
 
 
 def test_a_release_says_where_it_comes_from_and_answers_as_it_did(tiny_run: TinyRun) -> None:
-    release = open_release(tiny_run.release)
-    assert (release.manifest.name, release.manifest.version) == ("tiny-shop", "0.1.0")
-    assert (
-        release.manifest.data_revision
-        == json.loads((tiny_run.checkpoint / "facetry.json").read_bytes())["data_revision"]
-    )
-    assert "accuracy" in release.manifest.metrics
+    manifest = open_release(tiny_run.release).manifest
+    assert (manifest.name, manifest.version) == ("tiny-shop", "0.1.0")
+    assert manifest.data_revision == json.loads((tiny_run.checkpoint / "facetry.json").read_bytes())["data_revision"]
+    assert "accuracy" in manifest.metrics
     load_engine(tiny_run.release)
+
+
+def test_a_release_names_the_version_of_the_data(tiny_run: TinyRun, tmp_path: Path) -> None:
+    checkpoint = shutil.copytree(tiny_run.checkpoint, tmp_path / "checkpoint")
+    card = json.loads((checkpoint / "facetry.json").read_bytes())
+    (checkpoint / "facetry.json").write_text(json.dumps({**card, "data_version": "listings/v2"}), encoding="utf-8")
+    params = tiny_run.params
+    release(checkpoint, report=tiny_run.report, params=params.release, serve=params.serve, out=tmp_path / "release")
+    assert open_release(tmp_path / "release").manifest.data_version == "listings/v2"
+    assert open_release(tiny_run.release).manifest.data_version is None
 
 
 def test_a_changed_a_missing_and_a_foreign_file_are_each_named(copied: Path) -> None:
