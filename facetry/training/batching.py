@@ -5,12 +5,22 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
+from PIL import Image
 
 from facetry.decoding.backbone import Backbone
-from facetry.prompting import AnswerPart
+from facetry.prompting import AnswerPart, Prompt
 from facetry.training.dataset import Example
 
 IGNORED = -100
+BLANK_SIDE_PIXELS = 28
+NOTHING_TO_SEE = Prompt(
+    ({"role": "user", "content": [{"type": "image"}]},),
+    (Image.new("RGB", (BLANK_SIDE_PIXELS, BLANK_SIDE_PIXELS), "white"),),
+)
+"""A row that nothing is learnt from, for batches without a picture.
+
+Ranks exchange the gradients of the vision tower in the order in which they come, so it must run on every rank.
+"""
 
 _Number = TypeVar("_Number", int, float)
 
@@ -29,10 +39,14 @@ class Batcher:
         self._known: dict[AnswerPart, list[int]] = {}
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        encoded = self._backbone.processor.encode([example["prompt"] for example in examples])
+        prompts = [example["prompt"] for example in examples]
+        answers: list[list[AnswerPart] | None] = [example["answer"] for example in examples]
+        if not any(prompt.images for prompt in prompts):
+            prompts, answers = [*prompts, NOTHING_TO_SEE], [*answers, None]
+        encoded = self._backbone.processor.encode(prompts)
         rows = [
-            self._with_answer(prompt_ids, example["answer"])
-            for prompt_ids, example in zip(encoded["input_ids"], examples, strict=True)
+            self._with_answer(prompt_ids, answer) if answer is not None else _unlearnt(prompt_ids)
+            for prompt_ids, answer in zip(encoded["input_ids"], answers, strict=True)
         ]
         length = max(len(row.ids) for row in rows)
         input_ids = torch.tensor(
@@ -45,9 +59,8 @@ class Batcher:
             "attention_mask": torch.tensor([_padded([1] * len(row.ids), length, 0) for row in rows]),
             "mm_token_type_ids": (input_ids == self._image_token_id).int(),
         }
-        if "pixel_values" in encoded:
-            batch["pixel_values"] = torch.from_numpy(encoded["pixel_values"])
-            batch["image_grid_thw"] = torch.from_numpy(encoded["image_grid_thw"])
+        batch["pixel_values"] = torch.from_numpy(encoded["pixel_values"])
+        batch["image_grid_thw"] = torch.from_numpy(encoded["image_grid_thw"])
         return batch
 
     def _with_answer(self, prompt_ids: list[int], answer: Sequence[AnswerPart]) -> "_Row":
@@ -64,6 +77,10 @@ class Batcher:
         if part not in self._known:
             self._known[part] = self._backbone.token_ids(part)
         return self._known[part]
+
+
+def _unlearnt(prompt_ids: list[int]) -> "_Row":
+    return _Row(ids=prompt_ids, targets=[IGNORED] * len(prompt_ids), weights=[0.0] * len(prompt_ids))
 
 
 @dataclass(frozen=True, slots=True)

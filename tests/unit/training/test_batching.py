@@ -45,3 +45,12 @@ def test_a_row_ends_with_the_answer_as_it_is_asked_for_when_serving(backbone: Ba
     batch = Batcher(backbone, category_weight=1)([_example("a pan"), _example("a much longer pan")])
     for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True):
         assert backbone.processor.tokenizer.decode(ids[mask.bool()]).endswith("<|im_start|>assistant\nPans\nlid: yes\n")
+
+
+def test_a_batch_without_a_picture_still_has_one_for_the_vision_tower_and_learns_nothing_from_it(
+    backbone: Backbone,
+) -> None:
+    batch = Batcher(backbone, category_weight=1)([_example("a pan"), _example("a much longer pan")])
+    assert len(batch["pixel_values"]) > 0
+    assert (batch["targets"] != IGNORED).any(dim=1).tolist() == [True, True, False]
+    assert (batch["input_ids"][:2] != backbone.model.config.image_token_id).all()

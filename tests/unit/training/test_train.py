@@ -2,17 +2,20 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from transformers import Qwen2VLForConditionalGeneration
 
-from facetry.catalogue import Catalogue
+from facetry.catalogue import Catalogue, CatalogueWriter, VersionRecord, record_version
 from facetry.decoding import Engine
+from facetry.decoding.checkpoint import Checkpoint
 from facetry.errors import TrainingError
 from facetry.listing import Split
 from facetry.training import train
@@ -37,11 +40,43 @@ def test_a_checkpoint_is_an_ordinary_model_folder_without_pickles(tiny_run: Tiny
     assert model.config.model_type == "qwen2_vl"
 
 
-def test_two_ranks_under_zero_3_save_an_ordinary_model_folder(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_two_ranks_under_zero_3_save_an_ordinary_model_folder_that_knows_its_data_version(
+    tiny_run: TinyRun, tmp_path: Path
+) -> None:
     params = tiny_run.params.train.model_copy(update={"zero_stage": 3, "num_processes": 2, "epochs": 0.2})
-    summary = train(Catalogue.open(tiny_run.split), params=params, out=tmp_path / "checkpoint")
+    folder = shutil.copytree(tiny_run.split, tmp_path / "split")
+    catalogue = Catalogue.open(folder)
+    record_version(folder, VersionRecord(catalogue="listings", version="v2", digest=catalogue.digest))
+    summary = train(catalogue, params=params, out=tmp_path / "checkpoint")
     assert summary.num_steps > 0
-    assert Engine.load(tmp_path / "checkpoint").taxonomy == Catalogue.open(tiny_run.split).taxonomy
+    assert Engine.load(tmp_path / "checkpoint").taxonomy == catalogue.taxonomy
+    assert Checkpoint.open(tmp_path / "checkpoint").card.data_version == "listings/v2"
+
+
+def test_ranks_learn_the_same_as_one_when_some_of_them_see_no_picture(tiny_run: TinyRun, tmp_path: Path) -> None:
+    listings = [each for each in Catalogue.open(tiny_run.split).listings() if each.label and each.usable_images][:16]
+    label = listings[0].label
+    mixed = [
+        replace(each, label=label, split=side, title=f"Pan {number}", images=each.images if number % 2 else ())
+        for number, each in enumerate(listings)
+        for side in ([Split.TRAIN] if number < 12 else [Split.VALIDATION])
+    ]
+    given = Catalogue.open(tiny_run.split)
+    with CatalogueWriter(
+        tmp_path, stage="split", params=tiny_run.params.split, taxonomy_yaml=given.taxonomy_yaml, parent=given
+    ) as writer:
+        for listing in mixed:
+            writer.add(listing)
+    changes = {"field_mask_probability": 0, "batch_size": 2, "epochs": 1}
+    losses = [
+        train(
+            Catalogue.open(tmp_path),
+            params=tiny_run.params.train.model_copy(update={**changes, "num_processes": num_processes}),
+            out=tmp_path / f"on-{num_processes}",
+        ).validation_loss
+        for num_processes in (1, 2)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 def test_a_killed_run_started_again_continues_from_its_last_checkpoint(tiny_run: TinyRun, tmp_path: Path) -> None:
