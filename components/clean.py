@@ -9,6 +9,7 @@ from components.image_names import DATA_IMAGE
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
 def clean(
     listings: Input[Dataset],
+    findings: Input[list[Dataset]],
     params: dict[str, object],
     revision: str,
     catalogue: Output[Dataset],
@@ -17,7 +18,8 @@ def clean(
     """Reject the images that are not fit to learn from, and say why.
 
     Args:
-        listings: A catalogue from `ingest`.
+        listings: A catalogue from `merge`.
+        findings: What `examine` saw in each part of it.
         params: The section `clean` of params.yaml.
         revision: The facetry that runs; part of the cache key.
         catalogue: The same listings, each rejected image with its reason.
@@ -33,7 +35,9 @@ def clean(
 
     started = perf_counter()
     section = parse_params({"clean": params}, origin="the pipeline's arguments").clean
-    summary = cleaning.clean(Catalogue.open(listings.path), params=section, out=catalogue.path)
+    examined = [part.path for part in findings]
+    summary = cleaning.clean(Catalogue.open(listings.path), findings=examined, params=section, out=catalogue.path)
     copyfile(Path(catalogue.path) / "report" / "report.html", report.path)
-    catalogue.metadata.update(summary=summary.one_line(), seconds=perf_counter() - started)
+    seconds = perf_counter() - started + sum(part.metadata["seconds"] for part in findings)
+    catalogue.metadata.update(summary=summary.one_line(), seconds=seconds)
     print(summary.one_line(), flush=True)

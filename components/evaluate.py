@@ -19,7 +19,7 @@ def evaluate(
 
     Args:
         checkpoint: A model from `train`.
-        catalogue: A catalogue from `split`.
+        catalogue: A catalogue from `version`.
         params: The section `evaluate` of params.yaml.
         revision: The facetry that runs; part of the cache key.
         report: The scores and every answer.

@@ -17,7 +17,7 @@ def train(
     """Fine-tune the base model on the catalogue's training listings.
 
     Args:
-        catalogue: A catalogue from `split`.
+        catalogue: A catalogue from `version`.
         base_model: A model folder or the name of one on a hub; takes the place of `train.base_model`.
         params: The section `train` of params.yaml.
         revision: The facetry that runs; part of the cache key.

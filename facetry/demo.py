@@ -89,7 +89,9 @@ def _run_pipeline(workspace: Path, *, params_file: Path | None, overrides: Seque
     command += ["--source-version", hashlib.sha256(content).hexdigest()]
     command += ["--base-model", str(drawn / "base-model")]
     command += ["--params", str(params_file)] if params_file else []
-    command += [part for override in overrides for part in ("--set", override)]
+    versions = workspace / "versions"
+    kept = (f"version.repository={versions / 'repository'}", f"version.remote={versions / 'remote'}")
+    command += [part for override in (*kept, *overrides) for part in ("--set", override)]
     finished = subprocess.run(command, check=False)
     if finished.returncode != 0:
         raise FacetryError("the pipeline stopped: the line above says why; the same command goes on from there")

@@ -9,7 +9,12 @@ import components
 from facetry.config import Params
 from pipelines.resources import allot
 
-STAGES = ("ingest", "clean", "split", "train", "evaluate", "release")
+STAGES = ("ingest", "clean", "split", "version", "train", "evaluate", "release")
+
+
+def num_tasks(*, num_parts: int) -> int:
+    """How many tasks a run has: two for each part, and eight for the whole."""
+    return 2 * num_parts + 8
 
 
 def section_arguments(params: Params) -> dict[str, dict[str, object]]:
@@ -21,11 +26,12 @@ DEFAULTS = section_arguments(Params())
 
 
 class StageOutputs(NamedTuple):
-    """What each stage made, named after the stage."""
+    """What each stage made, named after the stage; that of `ingest` is its parts merged."""
 
     ingest: Dataset
     clean: Dataset
     split: Dataset
+    version: Dataset
     train: Model
     evaluate: Artifact
     release: Model
@@ -37,9 +43,11 @@ def finetune(
     source_version: str,
     base_model: str,
     revision: str,
+    num_parts: int = 1,
     ingest: dict[str, object] = DEFAULTS["ingest"],
     clean: dict[str, object] = DEFAULTS["clean"],
     split: dict[str, object] = DEFAULTS["split"],
+    version: dict[str, object] = DEFAULTS["version"],
     train: dict[str, object] = DEFAULTS["train"],
     evaluate: dict[str, object] = DEFAULTS["evaluate"],
     release: dict[str, object] = DEFAULTS["release"],
@@ -52,31 +60,33 @@ def finetune(
         source_version: Changes when the source's content does; part of the cache key.
         base_model: A model folder or the name of one on a hub; takes the place of `train.base_model`.
         revision: The facetry that runs; part of the cache key.
+        num_parts: How many tasks read the source and look at its images side by side.
         ingest: The section `ingest` of params.yaml.
         clean: The section `clean` of params.yaml.
         split: The section `split` of params.yaml.
+        version: The section `version` of params.yaml.
         train: The section `train` of params.yaml.
         evaluate: The section `evaluate` of params.yaml.
         release: The section `release` of params.yaml.
         serve: The section `serve` of params.yaml.
     """
-    ingested = components.ingest(source=source, source_version=source_version, params=ingest, revision=revision)
-    cleaned = components.clean(listings=ingested.outputs["catalogue"], params=clean, revision=revision)
-    divided = components.split(cleaned=cleaned.outputs["catalogue"], params=split, revision=revision)
-    catalogue = divided.outputs["catalogue"]
+    parts = allot(components.plan(num_parts=num_parts))
+    with dsl.ParallelFor(parts.output, name="each-part") as part:
+        read = allot(
+            components.ingest(source=source, source_version=source_version, part=part, params=ingest, revision=revision)
+        )
+        examined = allot(components.examine(listings=read.outputs["catalogue"], params=clean, revision=revision))
+    listings = dsl.Collected(read.outputs["catalogue"])
+    findings = dsl.Collected(examined.outputs["findings"])
+    whole = allot(components.merge(parts=listings, revision=revision)).outputs["catalogue"]
+    cleaned = allot(components.clean(listings=whole, findings=findings, params=clean, revision=revision))
+    fit = cleaned.outputs["catalogue"]
+    divided = allot(components.split(cleaned=fit, params=split, revision=revision)).outputs["catalogue"]
+    catalogue = allot(components.version(listings=divided, params=version, revision=revision)).outputs["catalogue"]
     trained = components.train(catalogue=catalogue, base_model=base_model, params=train, revision=revision)
-    checkpoint = trained.outputs["checkpoint"]
+    checkpoint = allot(trained).outputs["checkpoint"]
     evaluated = components.evaluate(checkpoint=checkpoint, catalogue=catalogue, params=evaluate, revision=revision)
-    report = evaluated.outputs["report"]
+    report = allot(evaluated).outputs["report"]
     released = components.release(checkpoint=checkpoint, report=report, params=release, serve=serve, revision=revision)
-    tasks = (ingested, cleaned, divided, trained, evaluated, released)
-    for stage, task in zip(STAGES, tasks, strict=True):
-        allot(task, stage=stage)
-    return StageOutputs(
-        ingested.outputs["catalogue"],
-        cleaned.outputs["catalogue"],
-        catalogue,
-        checkpoint,
-        report,
-        released.outputs["bundle"],
-    )
+    bundle = allot(released).outputs["bundle"]
+    return StageOutputs(whole, fit, divided, catalogue, checkpoint, report, bundle)

@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kfp import dsl, local
+from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineTaskSpec
 
 from facetry.config import Params, load_params
 from facetry.errors import FacetryError
 from facetry.revision import code_revision
 from facetry.storage import write_atomically
-from pipelines.finetune import STAGES, finetune, section_arguments
+from pipelines.finetune import STAGES, finetune, num_tasks, section_arguments
 from pipelines.local_output import RunOutput, StageError, explain
 
 RUN_NAME = "run.json"
@@ -44,21 +45,22 @@ class StageRun:
 
 
 def run(
-    *, workspace: Path, source: str, source_version: str, base_model: str, params: Params
+    *, workspace: Path, source: str, source_version: str, base_model: str, num_parts: int, params: Params
 ) -> Mapping[str, StageRun]:
     """Run the pipeline under `workspace`, telling standard output how it goes, and write run.json there."""
     root = workspace / "kubeflow"
     root.mkdir(parents=True, exist_ok=True)
     with (root / "run.log").open("w", encoding="utf-8") as log:
-        output = RunOutput(console=sys.stdout, log=log, num_stages=len(STAGES))
+        output = RunOutput(console=sys.stdout, log=log, num_tasks=num_tasks(num_parts=num_parts))
         with _kfp_writing_to(output):
             local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), enable_caching=True)
             try:
-                task = _without_retries(finetune)(
+                task = _one_by_one(finetune)(
                     source=source,
                     source_version=source_version,
                     base_model=base_model,
                     revision=code_revision(),
+                    num_parts=num_parts,
                     **section_arguments(params),
                 )
             except RuntimeError as error:
@@ -90,11 +92,20 @@ def _kfp_writing_to(output: RunOutput) -> Iterator[None]:
         root_logger.setLevel(level)
 
 
-def _without_retries(pipeline: dsl.base_component.BaseComponent) -> dsl.base_component.BaseComponent:
-    """Retries are for nodes that go away; on one machine the same failure would only come again, later."""
-    for task in pipeline.pipeline_spec.root.dag.tasks.values():
+def _one_by_one(pipeline: dsl.base_component.BaseComponent) -> dsl.base_component.BaseComponent:
+    """One task at a time, each using the whole machine, and once: retries are for nodes that go away."""
+    for task in _tasks(pipeline):
         task.ClearField("retry_policy")
+        if task.HasField("iterator_policy") or task.WhichOneof("iterator"):
+            task.iterator_policy.parallelism_limit = 1
     return pipeline
+
+
+def _tasks(pipeline: dsl.base_component.BaseComponent) -> Iterator[PipelineTaskSpec]:
+    """Every task of the pipeline, those inside loops included."""
+    spec = pipeline.pipeline_spec
+    for dag in [spec.root.dag, *(component.dag for component in spec.components.values())]:
+        yield from dag.tasks.values()
 
 
 def _stage_run(artifact: dsl.Artifact, *, cached: bool) -> StageRun:
@@ -109,6 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--source", required=True, help="the listings: a table, or a folder that holds one")
     parser.add_argument("--source-version", required=True, help="changes when the content of the source does")
     parser.add_argument("--base-model", required=True, help="a model folder, or the name of one on a hub")
+    parser.add_argument(
+        "--num-parts", type=int, default=1, help="into how many parts the source is divided (default: 1)"
+    )
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="parameters (default: params.yaml)")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one parameter")
     given = parser.parse_args(arguments)
@@ -118,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             source=given.source,
             source_version=given.source_version,
             base_model=given.base_model,
+            num_parts=given.num_parts,
             params=load_params(given.params, given.set),
         )
     except FacetryError as error:

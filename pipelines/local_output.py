@@ -39,10 +39,10 @@ class RunOutput(io.TextIOBase):
     Its lines have three writers: kfp.local, the executor that it starts for each task, and the stage inside that.
     """
 
-    def __init__(self, *, console: TextIO, log: TextIO, num_stages: int) -> None:
+    def __init__(self, *, console: TextIO, log: TextIO, num_tasks: int) -> None:
         self._console = console
         self._log = log
-        self._num_stages = num_stages
+        self._num_tasks = num_tasks
         self._num_begun = 0
         self._line = ""
         self._stage: StageOutput | None = None
@@ -80,7 +80,7 @@ class RunOutput(io.TextIOBase):
 
     def _begin(self, text: str) -> None:
         self._num_begun += 1
-        self._show(f"[{self._num_begun}/{self._num_stages}] {text}")
+        self._show(f"[{self._num_begun}/{self._num_tasks}] {text}")
 
     def _end(self, stage: StageOutput, *, failed: bool) -> None:
         self._stage = None

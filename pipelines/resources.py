@@ -19,18 +19,22 @@ class Resources:
 
 
 RESOURCES = {
-    "ingest": Resources(cpu="4", memory="16Gi"),
-    "clean": Resources(cpu="8", memory="16Gi"),
+    "plan": Resources(cpu="1", memory="1Gi"),
+    "ingest": Resources(cpu="4", memory="8Gi"),
+    "examine": Resources(cpu="8", memory="8Gi"),
+    "merge": Resources(cpu="2", memory="8Gi"),
+    "clean": Resources(cpu="4", memory="16Gi"),
     "split": Resources(cpu="2", memory="8Gi"),
+    "version": Resources(cpu="2", memory="8Gi"),
     "train": Resources(cpu="16", memory="128Gi", num_gpus=1, shared_memory="16Gi", num_retries=1),
     "evaluate": Resources(cpu="8", memory="32Gi", num_gpus=1),
     "release": Resources(cpu="4", memory="32Gi", num_gpus=1),
 }
 
 
-def allot(task: dsl.PipelineTask, *, stage: str) -> None:
-    """Give `task` the resources of `stage`, caching, and retries for when its node goes away."""
-    resources = RESOURCES[stage]
+def allot(task: dsl.PipelineTask) -> dsl.PipelineTask:
+    """Give `task` the resources of its name, caching, and retries for when its node goes away."""
+    resources = RESOURCES[task.name]
     task.set_cpu_request(resources.cpu).set_cpu_limit(resources.cpu)
     task.set_memory_request(resources.memory).set_memory_limit(resources.memory)
     task.set_caching_options(enable_caching=True)
@@ -46,3 +50,4 @@ def allot(task: dsl.PipelineTask, *, stage: str) -> None:
             medium="Memory",
             size_limit=resources.shared_memory,
         )
+    return task

@@ -8,12 +8,14 @@ import yaml
 import facetry
 from components import image_names
 from pipelines.compile import COMPILED, compiled
-from pipelines.finetune import STAGES
+from pipelines.resources import RESOURCES
 
-GPU_STAGES = ("train", "evaluate", "release")
+GPU_TASKS = ("train", "evaluate", "release")
 PIPELINE, PLATFORM = yaml.safe_load_all(next(iter(COMPILED)).read_text(encoding="utf-8"))
 EXECUTORS = PIPELINE["deploymentSpec"]["executors"]
-TASKS = PIPELINE["root"]["dag"]["tasks"]
+DAGS = [PIPELINE["root"]["dag"], *(part["dag"] for part in PIPELINE["components"].values() if "dag" in part)]
+LOOPS = {name: task for dag in DAGS for name, task in dag["tasks"].items() if "parameterIterator" in task}
+TASKS = {name: task for dag in DAGS for name, task in dag["tasks"].items() if name not in LOOPS}
 
 
 @pytest.mark.parametrize("path", COMPILED, ids=lambda path: path.name)
@@ -21,24 +23,31 @@ def test_checked_in_yaml_is_what_the_code_compiles_to(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == compiled(COMPILED[path]), "run `python -m pipelines.compile`"
 
 
-def test_the_pipeline_has_one_task_for_each_stage() -> None:
-    assert set(TASKS) == set(STAGES)
+def test_every_task_has_resources_of_its_own() -> None:
+    assert set(TASKS) == set(RESOURCES)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_task_has_cpu_and_memory_limits_and_is_cached(stage: str) -> None:
-    resources = EXECUTORS[f"exec-{stage}"]["container"]["resources"]
+def test_the_source_is_read_and_its_images_are_examined_in_parts_side_by_side() -> None:
+    (loop,) = LOOPS.values()
+    inside = PIPELINE["components"][loop["componentRef"]["name"]]["dag"]["tasks"]
+    assert set(inside) == {"ingest", "examine"}
+    assert "parallelismLimit" not in loop.get("iteratorPolicy", {})
+
+
+@pytest.mark.parametrize("task", RESOURCES)
+def test_every_task_has_cpu_and_memory_limits_and_is_cached(task: str) -> None:
+    resources = EXECUTORS[f"exec-{task}"]["container"]["resources"]
     assert float(resources["cpuLimit"]) > 0
     assert float(resources["memoryLimit"]) > 0
-    assert TASKS[stage]["cachingOptions"] == {"enableCache": True}
-    assert TASKS[stage]["retryPolicy"]["maxRetryCount"] > 0
+    assert TASKS[task]["cachingOptions"] == {"enableCache": True}
+    assert TASKS[task]["retryPolicy"]["maxRetryCount"] > 0
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_what_loads_a_model_gets_a_gpu_and_may_stand_on_gpu_nodes(stage: str) -> None:
-    accelerator = EXECUTORS[f"exec-{stage}"]["container"]["resources"].get("accelerator")
-    platform = PLATFORM["platforms"]["kubernetes"]["deploymentSpec"]["executors"].get(f"exec-{stage}", {})
-    if stage in GPU_STAGES:
+@pytest.mark.parametrize("task", RESOURCES)
+def test_what_loads_a_model_gets_a_gpu_and_may_stand_on_gpu_nodes(task: str) -> None:
+    accelerator = EXECUTORS[f"exec-{task}"]["container"]["resources"].get("accelerator")
+    platform = PLATFORM["platforms"]["kubernetes"]["deploymentSpec"]["executors"].get(f"exec-{task}", {})
+    if task in GPU_TASKS:
         assert accelerator["type"] == "nvidia.com/gpu"
         assert int(accelerator["count"]) >= 1
         assert platform["tolerations"] == [{"effect": "NoSchedule", "key": "nvidia.com/gpu", "operator": "Exists"}]
@@ -52,9 +61,10 @@ def test_training_has_shared_memory_of_its_own() -> None:
     assert [mount["mountPath"] for mount in mounts] == ["/dev/shm"]  # noqa: S108 - a path in a container
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_task_is_cached_by_the_code_that_runs(stage: str) -> None:
-    assert TASKS[stage]["inputs"]["parameters"]["revision"] == {"componentInputParameter": "revision"}
+@pytest.mark.parametrize("task", set(RESOURCES) - {"plan"})
+def test_every_task_is_cached_by_the_code_that_runs(task: str) -> None:
+    given = TASKS[task]["inputs"]["parameters"]["revision"]["componentInputParameter"]
+    assert given in ("revision", "pipelinechannel--revision")
 
 
 def test_no_task_gets_its_behaviour_from_the_environment_or_installs_packages() -> None:

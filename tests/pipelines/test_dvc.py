@@ -34,7 +34,7 @@ def checkout(tiny_params: Path, tmp_path: Path) -> Path:
 
 
 def test_only_what_has_changed_is_run_again(checkout: Path) -> None:
-    assert repro(checkout) == ["draw", *STAGES]
+    assert repro(checkout) == ["draw", *(stage for stage in STAGES if stage != "version")]
     assert (checkout / "data" / "release" / "manifest.json").is_file()
 
     assert repro(checkout) == []

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from facetry.catalogue import Catalogue
 from pipelines.finetune import STAGES
 
+TASKS = ("plan", "ingest", "examine", "merge", "clean", "split", "version", "train", "evaluate", "release")
 ROOT = Path(__file__).parents[2]
 SMALL_FILE_BYTES = 256 * 1024
 
@@ -23,11 +25,16 @@ class Runner:
     base_model: Path
     params: Path
 
-    def __call__(self, *settings: str, max_file_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *settings: str, num_parts: int = 1, max_file_bytes: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """With `max_file_bytes` no file that it writes may grow further, as when a disk is full."""
         limit = ["prlimit", f"--fsize={max_file_bytes}"] if max_file_bytes else []
         command = [*limit, sys.executable, "-m", "pipelines.local", "--workspace", str(self.workspace)]
         command += ["--source", str(self.source), "--source-version", "1", "--base-model", str(self.base_model)]
+        command += ["--num-parts", str(num_parts)]
+        kept = [f"version.{name}={self.workspace / name}" for name in ("repository", "remote")]
+        settings = (*kept, *settings)
         command += ["--params", str(self.params), *(part for setting in settings for part in ("--set", setting))]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -46,8 +53,9 @@ def test_every_stage_runs_once_and_none_runs_again_while_nothing_has_changed(pip
     assert first.returncode == 0, first.stderr
     made = pipeline.facts()
     assert list(made) == list(STAGES)
-    for number, stage in enumerate(STAGES, start=1):
-        assert f"[{number}/{len(STAGES)}] {stage}\n      " in first.stdout
+    for number, task in enumerate(TASKS, start=1):
+        assert f"[{number}/{len(TASKS)}] {task}\n      " in first.stdout
+    for stage in STAGES:
         assert str(made[stage]["summary"]) in first.stdout
         assert Path(str(made[stage]["path"])).is_dir()
         assert not made[stage]["cached"]
@@ -56,10 +64,20 @@ def test_every_stage_runs_once_and_none_runs_again_while_nothing_has_changed(pip
     again = pipeline()
     assert again.returncode == 0, again.stderr
     assert again.stdout.splitlines() == [
-        f"[{number}/{len(STAGES)}] {stage}: nothing has changed, its earlier output is used"
-        for number, stage in enumerate(STAGES, start=1)
+        f"[{number}/{len(TASKS)}] {task}: nothing has changed, its earlier output is used"
+        for number, task in enumerate(TASKS, start=1)
     ]
     assert pipeline.facts() == {stage: {**facts, "cached": True} for stage, facts in made.items()}
+
+
+def test_a_source_read_in_parts_gives_the_catalogue_of_one_read_whole(pipeline: Runner) -> None:
+    digests = set()
+    for num_parts in (1, 3):
+        finished = pipeline(num_parts=num_parts)
+        assert finished.returncode == 0, finished.stderr
+        paths = [str(pipeline.facts()[stage]["path"]) for stage in ("ingest", "clean", "version")]
+        digests.add(tuple(Catalogue.open(path).digest for path in paths))
+    assert len(digests) == 1
 
 
 def test_what_the_user_can_mend_ends_the_run_in_one_line(shop: Path, tiny_params: Path, tmp_path: Path) -> None:
@@ -86,4 +104,4 @@ def test_a_stage_that_breaks_fails_the_run_and_shows_what_it_said_last(pipeline:
     assert finished.returncode == 1
     assert finished.stderr.startswith("ingest failed; it said last:\n")
     assert "File too large" in finished.stderr.splitlines()[-1]
-    assert "[2/6]" not in finished.stdout
+    assert "[3/10]" not in finished.stdout
