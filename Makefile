@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP_INSTALL := -m pip install --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check generated integration charts images clean
+.PHONY: help setup demo test check bench generated integration charts images clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ check: setup  ## Lint, check types, and hold what is generated against its sourc
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pytest tests/contract tests/pipelines/test_compiled_pipelines.py tests/charts/test_documentation.py
+
+bench: setup  ## Run one benchmark beside its peers, as in `make bench NAME=cleaning` (benchmarks/ has them all)
+	@$(BIN)/python benchmarks/$(or $(NAME),$(error name one of $(notdir $(wildcard benchmarks/*)), as in make bench NAME=cleaning))
 
 generated: setup  ## Write what is generated: the compiled pipeline and the chart's README
 	@$(BIN)/python -m pipelines.compile

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAMS = ("podman", "buildah", "runc", "mmdebstrap")
-BASE_IMAGE = "localhost/facetry-test-base:bookworm"
+BASE_IMAGE = "localhost/facetry-test-base:bookworm-git"
 TAG = "test"
-BASE_PACKAGES = "python3,python3-venv,python-is-python3,libpython3.11,ca-certificates"
+BASE_PACKAGES = "python3,python3-venv,python-is-python3,libpython3.11,ca-certificates,git"
 PIP_KEYS = ("cert", "find-links", "index-url", "extra-index-url", "trusted-host", "timeout")
 CONFIGURATION = """\
 [containers]
