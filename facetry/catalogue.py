@@ -15,13 +15,12 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facetry import storage
 from facetry.errors import CatalogueError, StorageError
 from facetry.listing import Label, LabelSource, Listing, ListingImage, Split
-from facetry.parts import WHOLE as WHOLE
-from facetry.parts import Part as Part
+from facetry.parts import Part
 from facetry.taxonomy import Taxonomy, load_yaml
 
 SCHEMA_VERSION = 2
@@ -32,7 +31,7 @@ ROW_GROUP_BYTES = 16 * 2**20
 ROWS_PER_BATCH = 256
 ROW_BYTES = 512
 """What a row is reckoned to take besides its images and texts."""
-SHARD_MEGABYTES = 8.0
+SHARD_MEGABYTES = 2.0
 SMALLEST_SHARD, LARGEST_SHARD = 0.25, 4.0
 """In relation to the average one."""
 
@@ -69,7 +68,7 @@ WORDS = (
 class Shard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     num_rows: int
     num_bytes: int
     sha256: str
@@ -83,6 +82,7 @@ class Manifest(BaseModel):
     schema_version: int
     num_rows: int
     shards: tuple[Shard, ...]
+    shard_megabytes: float
     taxonomy_sha256: str
     stage: str
     params: Mapping[str, object]
@@ -170,7 +170,7 @@ class Catalogue:
     def _batches(self, shard: Shard, *, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """A shard is checked against its checksum before it is read."""
         with storage.local_file(storage.join(self.location, shard.name)) as path:
-            if _sha256(path) != shard.sha256:
+            if storage.sha256_of(path) != shard.sha256:
                 raise CatalogueError(
                     f"shard {shard.name} of catalogue {self.location} is damaged (its checksum differs): "
                     f"run the stage '{self.manifest.stage}' again"
@@ -184,7 +184,10 @@ class Catalogue:
 
 
 class CatalogueWriter:
-    """Writes listings into shards of a folder; the folder is a catalogue once the context has ended."""
+    """Writes listings into shards of a folder; the folder is a catalogue once the context has ended.
+
+    Shards have `shard_megabytes` on average; when that is None, as many as the parent's.
+    """
 
     def __init__(
         self,
@@ -194,13 +197,16 @@ class CatalogueWriter:
         params: BaseModel,
         taxonomy_yaml: str,
         parent: Catalogue | None,
-        shard_megabytes: float = SHARD_MEGABYTES,
+        shard_megabytes: float | None = None,
     ) -> None:
         self._folder = folder
         self._stage = stage
         self._params = params
         self._taxonomy = taxonomy_yaml.encode("utf-8")
         self._parent = parent.digest if parent is not None else None
+        if shard_megabytes is None:
+            shard_megabytes = parent.manifest.shard_megabytes if parent is not None else SHARD_MEGABYTES
+        self._shard_megabytes = shard_megabytes
         self._average_bytes = shard_megabytes * 2**20
         self._shard_bytes = 0
         self._rows: list[dict[str, object]] = []
@@ -264,12 +270,14 @@ class CatalogueWriter:
         shards = []
         for index, num_rows in enumerate(self._rows_per_shard):
             path = self._partial_path(index).rename(self._folder / f"listings-{index:05d}-of-{total:05d}.parquet")
-            shards.append(Shard(name=path.name, num_rows=num_rows, num_bytes=path.stat().st_size, sha256=_sha256(path)))
+            num_bytes, sha256 = path.stat().st_size, storage.sha256_of(path)
+            shards.append(Shard(name=path.name, num_rows=num_rows, num_bytes=num_bytes, sha256=sha256))
         storage.write_atomically(self._folder / TAXONOMY_NAME, self._taxonomy)
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             num_rows=sum(self._rows_per_shard),
             shards=tuple(shards),
+            shard_megabytes=self._shard_megabytes,
             taxonomy_sha256=hashlib.sha256(self._taxonomy).hexdigest(),
             stage=self._stage,
             params=self._params.model_dump(mode="json"),
@@ -300,11 +308,6 @@ def _read_manifest(location: str | Path) -> Manifest:
             f"catalogue {location} has schema version {manifest.schema_version}, this facetry reads {SCHEMA_VERSION}"
         )
     return manifest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _row(listing: Listing) -> dict[str, object]:

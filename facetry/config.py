@@ -1,6 +1,7 @@
 """params.yaml as frozen, typed models: one section per stage, unknown keys refused, all errors reported at once."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -62,6 +63,20 @@ LISTING_FIELDS = (
 )
 
 
+def missing_fields(names: Collection[str]) -> Sequence[str]:
+    """What a listing made of these fields lacks, its id aside."""
+    return () if {"title", "images"} & set(names) else ("title or images",)
+
+
+def check_fields(names: Collection[str]) -> None:
+    """Raise a `ValueError` unless these are fields of a listing, and enough to make one, its id aside."""
+    unknown = [name for name in names if name not in LISTING_FIELDS]
+    if unknown:
+        raise ValueError(f"no field of a listing is called {', '.join(unknown)}: use {', '.join(LISTING_FIELDS)}")
+    if missing := missing_fields(names):
+        raise ValueError(f"must have {', '.join(missing)}")
+
+
 class FetchParams(Section):
     """How pages and pictures are fetched from the web.
 
@@ -78,7 +93,7 @@ class FetchParams(Section):
     longest_wait_seconds: float = Field(default=10.0, ge=0)
     timeout_seconds: float = Field(default=30.0, gt=0)
     max_redirects: int = Field(default=5, ge=0)
-    max_page_megabytes: float = Field(default=10.0, gt=0)
+    max_page_megabytes: float = Field(default=10.0, gt=0, le=1024)
     allowed_networks: tuple[IPvAnyNetwork, ...] = ()
 
 
@@ -97,21 +112,16 @@ class IngestParams(Section):
     id_from_content: bool = False
     image_separator: str = Field(default=";", min_length=1)
     taxonomy: str | None = None
-    max_image_megabytes: float = Field(default=20.0, gt=0)
-    max_cell_megabytes: float = Field(default=1.0, gt=0)
-    shard_megabytes: float = Field(default=8.0, gt=0)
+    max_image_megabytes: float = Field(default=20.0, gt=0, le=1024)
+    max_cell_megabytes: float = Field(default=1.0, gt=0, le=1024)
+    shard_megabytes: float = Field(default=2.0, gt=0, le=1024)
     fetch: FetchParams = FetchParams()
 
     @field_validator("columns")
     @classmethod
     def _columns_make_a_listing(cls, columns: Mapping[str, str] | None) -> Mapping[str, str] | None:
-        if columns is None:
-            return None
-        unknown = [field for field in columns if field not in LISTING_FIELDS]
-        if unknown:
-            raise ValueError(f"no field of a listing is called {', '.join(unknown)}: use {', '.join(LISTING_FIELDS)}")
-        if not {"title", "images"} & set(columns):
-            raise ValueError("must name a column for title or images")
+        if columns is not None:
+            check_fields(columns)
         return columns
 
     @model_validator(mode="after")
@@ -162,6 +172,11 @@ class SplitParams(Section):
     keep: str | None = None
 
 
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+:")
+UNFIT_IN_REMOTE = re.compile(r"[#,%{}\"'\[\]\x00-\x1f\x7f]|^\s|\s$")
+"""What DVC does not read in its settings as it is written there."""
+
+
 class VersionParams(Section):
     """Where versions of a catalogue are kept: tags in a git `repository`, shards in a DVC `remote`.
 
@@ -172,6 +187,37 @@ class VersionParams(Section):
     repository: str = Field(default="data/versions/repository", min_length=1)
     remote: str = Field(default="data/versions/remote", min_length=1)
     catalogue: Name = "listings"
+
+    @property
+    def has_address(self) -> bool:
+        """Whether the repository is an address that git takes, not a folder."""
+        return ADDRESS.match(self.repository) is not None
+
+    @field_validator("repository")
+    @classmethod
+    def _is_no_option(cls, repository: str) -> str:
+        if repository.startswith(("-", "~")) or not repository.isprintable():
+            raise ValueError("give a folder, or an address that git takes, with neither - nor ~ in front")
+        return repository
+
+    @field_validator("remote")
+    @classmethod
+    def _is_where_dvc_stores(cls, remote: str) -> str:
+        in_store = re.match("s3://[^/]", remote) is not None
+        if remote.startswith(("-", "~")) or (not in_store and ADDRESS.match(remote)):
+            raise ValueError("give a folder (without ~), or s3://bucket/prefix")
+        if unfit := UNFIT_IN_REMOTE.search(remote):
+            raise ValueError(f"leave out {unfit[0]!r}: DVC would store elsewhere")
+        return remote
+
+    @model_validator(mode="after")
+    def _is_shared_whole(self) -> Self:
+        if self.has_address and not self.remote.startswith(("s3://", "/")):
+            raise ValueError(
+                "repository is an address and remote a relative folder, the shards would stay on this machine: "
+                "set remote to s3://bucket/prefix, or to a whole path that all have"
+            )
+        return self
 
 
 class PromptParams(Section):
@@ -282,7 +328,7 @@ def _read_tree(path: Path) -> dict[str, object]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigError(f"cannot read {path}: {reason}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if tree is None:
         return {}
@@ -304,5 +350,5 @@ def _apply(override: str, tree: dict[str, object]) -> None:
         node = below
     try:
         node[key] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"--set {override}: '{text}' is not YAML") from error

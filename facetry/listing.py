@@ -8,6 +8,8 @@ from typing import Any
 from facetry.errors import ConfigError
 
 TEXT_FIELDS = ("title", "description", "brand", "brand_description")
+DUPLICATE_OF = "duplicate of "
+"""How the rejection of an image begins that names the listing whose image survives."""
 
 
 class LabelSource(StrEnum):
@@ -38,7 +40,8 @@ class Label:
 class ListingImage:
     """An encoded image, the path it came from, why `clean` rejected it, if it did, and which images it resembles.
 
-    Near-duplicates of each other, directly or by way of others, share a `cluster`; an image like no other has none.
+    An image that resembles a better one, directly or by way of others, has the name of the best of them as its
+    `cluster`. That best one has none itself, so copies that are added later do not change it.
     """
 
     data: bytes
@@ -65,6 +68,12 @@ class Listing:
     split: Split | None = None
 
     @property
+    def clusters(self) -> frozenset[str]:
+        """The clusters that its images are in: those they name, and those that are named after them."""
+        named = (image.cluster for image in self.images if image.cluster is not None)
+        return frozenset(named).union(image_name(self.id, number) for number in range(len(self.images)))
+
+    @property
     def usable_images(self) -> tuple[ListingImage, ...]:
         return tuple(image for image in self.images if image.rejection is None)
 
@@ -82,6 +91,11 @@ class Listing:
     @property
     def says_something(self) -> bool:
         return bool(self.usable_images or self.texts)
+
+
+def image_name(listing_id: str, number: int) -> str:
+    """What an image is called in the `cluster` of those that resemble it, as `A12#0`."""
+    return f"{listing_id}#{number}"
 
 
 def parse_split(name: str) -> Split:

@@ -1,5 +1,6 @@
 """Work divided into equal parts, which can be done apart and be put together after."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
@@ -7,6 +8,7 @@ from typing import Self, TypeVar
 from facetry.errors import ConfigError
 
 Item = TypeVar("Item")
+PART = re.compile("[1-9][0-9]{0,5}/[1-9][0-9]{0,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,9 @@ class Part:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The part that is written as `2/4`."""
-        number, slash, of = text.partition("/")
-        if not (slash and number.isdecimal() and of.isdecimal() and int(of) > 0):
+        if not PART.fullmatch(text):
             raise ConfigError(f"'{text}' is no part: write 2/4 for the second of four")
+        number, _, of = text.partition("/")
         return cls(int(number) - 1, int(of))
 
     def start(self, total: int) -> int:

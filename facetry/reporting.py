@@ -65,12 +65,12 @@ def inline_image(data: bytes, *, alt: str, side_pixels: int) -> str:
         with Image.open(io.BytesIO(data)) as picture:
             picture.draft("RGB", (side_pixels * 2, side_pixels * 2))
             upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            upright.thumbnail((side_pixels * 2, side_pixels * 2))
+            encoded = io.BytesIO()
+            upright.save(encoded, format="JPEG", quality=80)
+    except Exception:  # a damaged file can make a decoder raise anything
         size = f"width:{side_pixels}px;height:{side_pixels}px"
         return f'<span class="blank" style="{size}">no picture</span>'
-    upright.thumbnail((side_pixels * 2, side_pixels * 2))
-    encoded = io.BytesIO()
-    upright.save(encoded, format="JPEG", quality=80)
     scale = side_pixels / max(upright.size)
     width, height = (max(1, round(side * scale)) for side in upright.size)
     attributes = f'class="thumbnail" alt="{escape(alt)}" width="{width}" height="{height}"'

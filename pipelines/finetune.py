@@ -64,7 +64,7 @@ def finetune(
         ingest: The section `ingest` of params.yaml.
         clean: The section `clean` of params.yaml.
         split: The section `split` of params.yaml.
-        version: The section `version` of params.yaml.
+        version: The section `version` of params.yaml; on a cluster, with addresses that outlive the pod.
         train: The section `train` of params.yaml.
         evaluate: The section `evaluate` of params.yaml.
         release: The section `release` of params.yaml.

@@ -14,20 +14,18 @@ NUM_WARM_UP = 20
 
 
 def facetry(paths: list[Path]) -> None:
-    """Every check of the stage, and the search for exact and near duplicates."""
-    import numpy as np
-
-    from facetry.cleaning.appearance import examine, warm_up
-    from facetry.cleaning.near_duplicates import nearest_survivors
+    """Every check of an image, and the search for duplicates."""
+    from facetry.cleaning.appearance import look_at, warm_up
+    from facetry.cleaning.findings import WITHOUT, find_faults, tabulate
+    from facetry.cleaning.near_duplicates import near_pairs
     from facetry.config import CleanParams
 
     params = CleanParams()
     warm_up()
-    seen = [examine(path.read_bytes(), params=params) for path in paths]
-    if any(look.fault for look in seen):
+    seen = tabulate(look_at(path.read_bytes(), params=params) for path in paths)
+    if (find_faults(seen, params=params) != WITHOUT).any():
         raise ValueError("a sound picture was rejected")
-    fingerprints = np.array([look.fingerprint for look in seen], dtype=np.uint64)
-    nearest_survivors(fingerprints, radius=params.duplicate_radius)
+    near_pairs(seen["fingerprint"].to_numpy(), radius=params.duplicate_radius).nearest_survivors()
 
 
 def cleanvision(paths: list[Path]) -> None:

@@ -1,4 +1,4 @@
-"""What one decoding of an image tells: its size, contrast, sharpness, a fingerprint, and what is wrong with it."""
+"""What one decoding of an image tells: its size, contrast, sharpness and a fingerprint."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Appearance:
     """What could be measured of an image; the rest is None.
 
     `digest` tells the encoded bytes apart, width and height are as stored, and fingerprints of copies differ in few of
-    64 bits. `fault` is the first that applies of corrupt, large, small, blank and blurred.
+    64 bits. `refusal` says why it could not be measured: it is large, by its header, or corrupt.
     """
 
     digest: bytes
@@ -42,22 +42,18 @@ class Appearance:
     contrast: float | None = None
     sharpness: float | None = None
     fingerprint: int | None = None
-    fault: str | None = None
-
-    @property
-    def num_pixels(self) -> int:
-        return (self.width or 0) * (self.height or 0)
+    refusal: str | None = None
 
 
-def examine(data: bytes, *, params: CleanParams) -> Appearance:
+def look_at(data: bytes, *, params: CleanParams) -> Appearance:
     """The appearance of an encoded image; a picture with too many pixels is turned away by its header."""
     digest = xxhash.xxh3_128_digest(data)
     try:
         decoded = decode(data, side_pixels=params.sharpness_side_pixels, max_pixels=params.max_megapixels * 1e6)
     except TooManyPixelsError as error:
-        return Appearance(digest, error.width, error.height, fault="large")
+        return Appearance(digest, error.width, error.height, refusal="large")
     except Exception:  # a damaged file can make a decoder raise anything
-        return Appearance(digest, fault="corrupt")
+        return Appearance(digest, refusal="corrupt")
     contrast, sharpness, cells = measure(decoded.grey)
     return Appearance(
         digest,
@@ -66,23 +62,12 @@ def examine(data: bytes, *, params: CleanParams) -> Appearance:
         contrast=contrast,
         sharpness=sharpness,
         fingerprint=_fingerprint(UPRIGHT.get(decoded.orientation, np.asarray)(cells)),
-        fault=_fault(min(decoded.width, decoded.height), contrast=contrast, sharpness=sharpness, params=params),
     )
 
 
 def warm_up() -> None:
-    """Compile what `examine` needs, so that threads do not wait for it one after the other."""
+    """Compile what `look_at` needs, so that threads do not wait for it one after the other."""
     measure(np.zeros((8, 8), dtype=np.uint8))
-
-
-def _fault(short_side: int, *, contrast: float, sharpness: float, params: CleanParams) -> str | None:
-    if short_side < params.min_side_pixels:
-        return "small"
-    if contrast < params.min_contrast:
-        return "blank"
-    if sharpness < params.min_sharpness:
-        return "blurred"
-    return None
 
 
 def _longest_waves() -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -13,6 +13,8 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 ORIENTATION_TAG = 0x0112
 MAX_JPEG_SCANS = 500
 ZERO_TAIL = bytes(64)
+# What is white in the usual depths of grey: fractions, and 8, 12 and 16 bits.
+WHITES = (1.0, 255.0, 4095.0, 65535.0)
 # What libjpeg says of damaged data. It complains of oddities in headers too, which Pillow may find harmless.
 JPEG_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file")
 
@@ -90,8 +92,7 @@ def _decode_any(data: bytes, *, side_pixels: int, max_pixels: float) -> Decoded:
     with picture:
         width, height = picture.size
         _refuse_too_many(width, height, max_pixels=max_pixels)
-        # Neither WebP nor Pillow's reading of it has a checksum; coded pictures do not end in zeros, lost blocks do.
-        if picture.format == "WEBP" and data.endswith(ZERO_TAIL):
+        if picture.format == "WEBP" and data.endswith(ZERO_TAIL) and not _needs_its_zeros(data):
             raise DamagedError("the end is zeros")
         picture.draft("L", (side_pixels, side_pixels))
         orientation = picture.getexif().get(ORIENTATION_TAG, 1)
@@ -104,15 +105,50 @@ def _refuse_too_many(width: int, height: int, *, max_pixels: float) -> None:
         raise TooManyPixelsError(width, height)
 
 
+def _needs_its_zeros(data: bytes) -> bool:
+    """Whether the zeros that a WebP ends in are its own: it has no checksum, and lost blocks are read as zeros too.
+
+    A flat margin is coded as just as many zeros as it takes, so a decoder misses the last of them. Zeros in place of
+    anything else are more than a decoder asks for.
+    """
+    start = 12
+    while (following := start + 8 + _chunk_size(data, start)) + 8 <= len(data):
+        start = following + following % 2
+    kind = data[start : start + 4]
+    if kind not in (b"VP8 ", b"VP8L"):
+        return any(kind)
+    content = data[start + 8 : -len(ZERO_TAIL) // 2]
+    chunks = data[8 : start + 4] + len(content).to_bytes(4, "little") + content
+    try:
+        Image.open(io.BytesIO(b"RIFF" + len(chunks).to_bytes(4, "little") + chunks), formats=("WEBP",)).load()
+    except Exception:  # what a decoder raises when it misses something is its own affair
+        return True
+    return False
+
+
+def _chunk_size(data: bytes, start: int) -> int:
+    return int.from_bytes(data[start + 4 : start + 8], "little")
+
+
 def _as_grey(picture: Image.Image) -> NDArray[np.uint8]:
     """The first frame in 8 bits of grey, transparency on white."""
     picture.load()
-    if picture.mode.startswith("I;16"):
-        return (np.array(picture) >> 8).astype(np.uint8)
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        return _in_8_bits(np.array(picture, dtype=np.float32))
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
     return np.array(picture.convert("L"))
+
+
+def _in_8_bits(levels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Levels of a depth that the file does not tell: white is that of the least usual depth that holds them all."""
+    np.nan_to_num(levels, copy=False, posinf=0, neginf=0)
+    levels -= min(0, levels.min())
+    highest = float(levels.max())
+    white = next((white for white in WHITES if highest <= white), highest)
+    levels *= 255 / white
+    return np.rint(levels).astype(np.uint8)
 
 
 def _shrink(grey: NDArray[np.uint8], *, side_pixels: int) -> NDArray[np.uint8]:

@@ -3,7 +3,6 @@
 The findings of a shard are a file named by the shard's checksum, in a folder named by whatever else they depend on.
 """
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -19,8 +18,9 @@ import pyarrow.compute as pc
 import xxhash
 
 from facetry.catalogue import Catalogue
-from facetry.cleaning.appearance import examine, warm_up
-from facetry.cleaning.findings import APPEARANCE_SCHEMA, OWNER_SCHEMA, SCHEMA, write_table
+from facetry.cleaning.appearance import look_at, warm_up
+from facetry.cleaning.decoder_settings import decoders_set
+from facetry.cleaning.findings import OWNER_SCHEMA, SCHEMA, tabulate, write_table
 from facetry.config import CleanParams
 from facetry.listing import LabelSource
 from facetry.parts import Part
@@ -29,10 +29,13 @@ from facetry.revision import code_revision
 
 Result = TypeVar("Result")
 
+JUDGED_BY = ("min_side_pixels", "min_contrast", "min_sharpness", "duplicate_radius")
+"""The parameters by which findings are judged once they are there: another value needs no other findings."""
+
 
 def what_findings_depend_on(params: CleanParams) -> Mapping[str, object]:
     """The parameters that decide how an image is seen, and the revision of the code that looks."""
-    seen_by = params.model_dump(mode="json", exclude={"duplicate_radius"})
+    seen_by = params.model_dump(mode="json", exclude=set(JUDGED_BY))
     return seen_by | {"revision": code_revision(Path(__file__).parent)}
 
 
@@ -42,11 +45,12 @@ def examine_shards(catalogue: Catalogue, *, params: CleanParams, progress: Path)
     folder = progress / hashlib.sha256(depends_on.encode()).hexdigest()[:16]
     folder.mkdir(exist_ok=True)
     warm_up()
-    return for_each_shard(
-        partial(_examine_shard, params=params, folder=folder),
-        catalogue=catalogue,
-        label="examining the images of listings",
-    )
+    with decoders_set(max_pixels=params.max_megapixels * 1e6):
+        return for_each_shard(
+            partial(_examine_shard, params=params, folder=folder),
+            catalogue=catalogue,
+            label="examining the images of listings",
+        )
 
 
 def for_each_shard(work: Callable[[Catalogue], Result], *, catalogue: Catalogue, label: str) -> list[Result]:
@@ -62,7 +66,7 @@ def for_each_shard(work: Callable[[Catalogue], Result], *, catalogue: Catalogue,
 
 
 def identify(shard: Catalogue) -> pa.Table:
-    """Whose each image of a shard is, how its listing is labelled, and the digest that `examine` gives it."""
+    """Whose each image of a shard is, how its listing is labelled, and the digest that `look_at` gives it."""
     tables = [
         owners.append_column("digest", pa.array(map(xxhash.xxh3_128_digest, images), pa.binary(16)))
         for owners, images in _images(shard)
@@ -79,9 +83,8 @@ def _examine_shard(shard: Catalogue, *, params: CleanParams, folder: Path) -> Pa
 
 
 def _examine_batch(owners: pa.Table, images: Iterable[bytes], *, params: CleanParams) -> pa.Table:
-    found = [dataclasses.asdict(examine(data, params=params)) for data in images]
-    columns = pa.Table.from_pylist(found, schema=APPEARANCE_SCHEMA).columns
-    return pa.Table.from_arrays([*owners.columns, *columns], schema=SCHEMA)
+    found = tabulate(look_at(data, params=params) for data in images)
+    return pa.Table.from_arrays([*owners.columns, *found.columns], schema=SCHEMA)
 
 
 def _images(shard: Catalogue) -> Iterator[tuple[pa.Table, Iterator[bytes]]]:

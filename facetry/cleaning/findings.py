@@ -1,5 +1,6 @@
 """What is found in a catalogue's images, as columns: a hundred bytes or so for each image, and never its own bytes."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facetry import storage
+from facetry.cleaning.appearance import Appearance
+from facetry.config import CleanParams
 from facetry.errors import CatalogueError
-from facetry.listing import LabelSource
+from facetry.listing import LabelSource, image_name
 
-FAULTS = ("corrupt", "large", "small", "blank", "blurred")
+FAULTS = ("large", "corrupt", "small", "blank", "blurred")
+"""What can be wrong with an image by itself; the first that applies is the reason it is rejected."""
+
 LABEL_SOURCES = tuple(source.value for source in LabelSource)
 WITHOUT = -1
 """Stands for no fault, no label source and no category, where these are numbered."""
@@ -39,7 +44,7 @@ APPEARANCE_SCHEMA = pa.schema(
         ("contrast", pa.float32()),
         ("sharpness", pa.float32()),
         ("fingerprint", pa.uint64()),
-        ("fault", REPEATED),
+        ("refusal", REPEATED),
     ]
 )
 SCHEMA = pa.schema([*OWNER_SCHEMA, *APPEARANCE_SCHEMA])
@@ -63,8 +68,8 @@ class Findings:
     category_names: Sequence[str]
 
     @classmethod
-    def of(cls, table: pa.Table) -> "Findings":
-        """The rows of a table from `join_tables`."""
+    def of(cls, table: pa.Table, *, params: CleanParams) -> "Findings":
+        """The rows of a table from `join_tables`, with the faults that they have by the thresholds of `params`."""
         categories = table["category"].combine_chunks()
         return cls(
             listing_ids=table["listing_id"],
@@ -75,7 +80,7 @@ class Findings:
             contrasts=_filled(table["contrast"], float("nan")),
             sharpnesses=_filled(table["sharpness"], float("nan")),
             fingerprints=_filled(table["fingerprint"], 0),
-            faults=_numbered(table["fault"], FAULTS),
+            faults=find_faults(table, params=params),
             label_sources=_numbered(table["label_source"], LABEL_SOURCES),
             categories=_filled(categories.indices, WITHOUT),
             category_names=categories.dictionary.to_pylist(),
@@ -92,8 +97,7 @@ class Findings:
         return str(self.listing_ids[index].as_py())
 
     def image_name(self, index: int) -> str:
-        """The listing's id and the image's number in it, as `A12#0`."""
-        return f"{self.listing_id(index)}#{self.image_numbers[index]}"
+        return image_name(self.listing_id(index), int(self.image_numbers[index]))
 
     def fault(self, index: int) -> str | None:
         code = self.faults[index]
@@ -111,6 +115,28 @@ class Findings:
         """How many images have each fault that occurs."""
         codes, counts = np.unique(self.faults[self.faults != WITHOUT], return_counts=True)
         return {FAULTS[code]: int(count) for code, count in zip(codes, counts, strict=True)}
+
+
+def tabulate(appearances: Iterable[Appearance]) -> pa.Table:
+    """A row for each image, with `APPEARANCE_SCHEMA`."""
+    return pa.Table.from_pylist([dataclasses.asdict(one) for one in appearances], schema=APPEARANCE_SCHEMA)
+
+
+def find_faults(appearances: pa.Table, *, params: CleanParams) -> NDArray[np.int8]:
+    """For each row of a table with the columns of `APPEARANCE_SCHEMA` the place of its fault in `FAULTS`, or `WITHOUT`.
+
+    What could not be measured is under no threshold.
+    """
+    short_sides = pc.min_element_wise(appearances["width"], appearances["height"])
+    applies = {
+        "large": pc.equal(appearances["refusal"], "large"),
+        "corrupt": pc.equal(appearances["refusal"], "corrupt"),
+        "small": pc.less(short_sides, params.min_side_pixels),
+        "blank": pc.less(appearances["contrast"], params.min_contrast),
+        "blurred": pc.less(appearances["sharpness"], params.min_sharpness),
+    }
+    places = np.arange(len(FAULTS), dtype=np.int8)
+    return np.select([_filled(applies[fault], False) for fault in FAULTS], list(places), default=np.int8(WITHOUT))
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -136,9 +162,9 @@ def join_tables(tables: Iterable[pa.Table]) -> pa.Table:
     return pa.concat_tables([SCHEMA.empty_table(), *tables]).unify_dictionaries()
 
 
-def read_findings(paths: Iterable[Path]) -> Findings:
+def read_findings(paths: Iterable[Path], *, params: CleanParams) -> Findings:
     """The findings at `paths`, one after another."""
-    return Findings.of(join_tables(map(read_table, paths)))
+    return Findings.of(join_tables(map(read_table, paths)), params=params)
 
 
 def _filled(column: pa.ChunkedArray, value: float) -> NDArray[Any]:

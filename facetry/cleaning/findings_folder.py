@@ -1,6 +1,5 @@
 """Folders of findings: `examine` writes one for each part of the listings, and `clean` judges by all of them."""
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,13 +51,12 @@ def examine(catalogue: Catalogue, *, params: CleanParams, out: str | Path, part:
     with storage.new_folder(out, commit=COMMIT_NAME) as folder:
         progress = storage.progress_folder(out)
         paths = examine_shards(share, params=params, progress=progress)
-        findings = read_findings(paths)
+        findings = read_findings(paths, params=params)
         for path in paths:
             shutil.copyfile(path, folder / path.name)
-        files = {path.name: _sha256(path) for path in paths}
+        files = {path.name: storage.sha256_of(path) for path in paths}
         manifest = FindingsManifest(files=files, depends_on=what_findings_depend_on(params))
         storage.write_atomically(folder / COMMIT_NAME, (manifest.model_dump_json(indent=2) + "\n").encode())
-    shutil.rmtree(progress)
     return ExamineSummary(len(share), len(findings), findings.count_faults())
 
 
@@ -72,8 +70,8 @@ def recall(catalogue: Catalogue, *, params: CleanParams, folders: Sequence[str |
         examined |= _read_folder(folder, params=params)
     own_files = [f"{shard.sha256}.parquet" for shard in catalogue.manifest.shards]
     if examined.keys() >= set(own_files):
-        return Findings.of(join_tables(examined[name] for name in own_files))
-    return Findings.of(_recognise(catalogue, known=join_tables(examined.values())))
+        return Findings.of(join_tables(examined[name] for name in own_files), params=params)
+    return Findings.of(_recognise(catalogue, known=join_tables(examined.values())), params=params)
 
 
 def _recognise(catalogue: Catalogue, *, known: pa.Table) -> pa.Table:
@@ -106,14 +104,10 @@ def _read_folder(folder: str | Path, *, params: CleanParams) -> dict[str, pa.Tab
     tables = {}
     for name, sha256 in manifest.files.items():
         with storage.local_file(storage.join(folder, name)) as path:
-            if _sha256(path) != sha256:
+            if storage.sha256_of(path) != sha256:
                 raise CatalogueError(f"{name} of the findings {folder} is damaged: run `facetry examine` again")
             tables[name] = read_table(path)
     return tables
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_manifest(folder: str | Path) -> FindingsManifest:

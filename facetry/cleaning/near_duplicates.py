@@ -6,30 +6,19 @@ into buckets, block after block. A pair is told in the first choice in which it 
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from facetry.cleaning.compiling import compiled
 from facetry.errors import CatalogueError
 
 MOST_PAIRS = 200_000_000
 NUM_BITS = 64
 FEWEST_BLOCKS = 5  # wider blocks would have more buckets than a processor's cache has room for
 FEW = 64  # so many fingerprints are sooner compared than put into buckets
-
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
-
-
-def _compiled(function: Kernel) -> Kernel:
-    """The function as machine code from its first call on, kept for the next process where a folder can be written."""
-    try:
-        return cast("Kernel", njit(cache=True)(function))
-    except RuntimeError:  # neither the package's folder nor the user's cache is writable
-        return cast("Kernel", njit(function))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,20 +47,10 @@ class NearPairs:
         return _components(self.earlier, self.later, len(self.first))[self.first]
 
 
-def nearest_survivors(fingerprints: NDArray[np.uint64], *, radius: int) -> NDArray[np.int64]:
-    """For each fingerprint, best first, the index of the survivor within `radius` bits; see `NearPairs`."""
-    return near_pairs(fingerprints, radius=radius).nearest_survivors()
-
-
-def clusters(fingerprints: NDArray[np.uint64], *, radius: int) -> NDArray[np.int64]:
-    """For each fingerprint the smallest index in its cluster of near-duplicates, which may be linked by others."""
-    return near_pairs(fingerprints, radius=radius).clusters()
-
-
-def near_pairs(fingerprints: NDArray[np.uint64], *, radius: int, most_pairs: int = MOST_PAIRS) -> NearPairs:
+def near_pairs(fingerprints: NDArray[np.uint64], *, radius: int) -> NearPairs:
     """Every pair of different fingerprints that differ in at most `radius` bits, and which fingerprints are equal.
 
-    A `CatalogueError` when there are more than `most_pairs`, each of which takes some 60 bytes of memory.
+    A `CatalogueError` when there are more than `MOST_PAIRS`, each of which takes some 60 bytes of memory.
     """
     order = np.argsort(fingerprints)
     ascending = fingerprints[order]
@@ -79,7 +58,7 @@ def near_pairs(fingerprints: NDArray[np.uint64], *, radius: int, most_pairs: int
     np.not_equal(ascending[1:], ascending[:-1], out=is_new[1:])
     different = ascending[is_new]
     del ascending  # at 100 million every array is 0.8 GB
-    pairs = _search_pairs(different, radius=radius, most_pairs=most_pairs)
+    pairs = _search_pairs(different, radius=radius)
     del different
     first = _first_of_equals(order, is_new)
     ends = first[order[np.searchsorted(fingerprints, pairs, sorter=order)]]
@@ -110,20 +89,20 @@ class _Space(NamedTuple):
     most_pairs: int
 
 
-def _search_pairs(different: NDArray[np.uint64], *, radius: int, most_pairs: int) -> NDArray[np.uint64]:
+def _search_pairs(different: NDArray[np.uint64], *, radius: int) -> NDArray[np.uint64]:
     """A row of two values for each pair within the radius; reorders `different`."""
     if radius == 0 or len(different) < 2:
         return np.empty((0, 2), dtype=np.uint64)
     cut = _cut(len(different), radius=radius)
     scratch = np.empty_like(different)
     ends = np.empty((cut.num_agreeing, int(cut.masks.max()) + 1), dtype=np.int64)
-    num_pairs = min(len(different), most_pairs)  # a guess: most have no pair at all
+    num_pairs = min(len(different), MOST_PAIRS)  # a guess: most have no pair at all
     while True:
         pairs = np.empty((num_pairs, 2), dtype=np.uint64)
-        num_pairs = _search(_Space(different, scratch, ends, pairs, most_pairs), cut, 0, len(different), 0, 0, 0)
-        if num_pairs > most_pairs:
+        num_pairs = _search(_Space(different, scratch, ends, pairs, MOST_PAIRS), cut, 0, len(different), 0, 0, 0)
+        if num_pairs > MOST_PAIRS:
             raise CatalogueError(
-                f"over {most_pairs:,} pairs of {len(different):,} different fingerprints are within {radius} bits: "
+                f"over {MOST_PAIRS:,} pairs of {len(different):,} different fingerprints are within {radius} bits: "
                 "lower clean.duplicate_radius"
             )
         if num_pairs <= len(pairs):
@@ -154,7 +133,7 @@ def _cost(num_agreeing: int, *, num_values: int, radius: int) -> float:
     return cost + num_choices * (10 + num_together / 2)
 
 
-@_compiled
+@compiled
 def _search(space: _Space, cut: _Cut, start: int, end: int, first_block: int, num_chosen: int, num_pairs: int) -> int:
     """The number of pairs after those of values[start:end], which agree in the `num_chosen` blocks chosen so far.
 
@@ -176,7 +155,7 @@ def _search(space: _Space, cut: _Cut, start: int, end: int, first_block: int, nu
     return num_pairs
 
 
-@_compiled
+@compiled
 def _partition(space: _Space, start: int, end: int, shift: np.uint64, mask: np.uint64, ends: NDArray[np.int64]) -> None:
     """Order values[start:end] by one block of their bits, and note where the bucket of each block's value ends."""
     values, scratch = space.values, space.scratch
@@ -197,7 +176,7 @@ def _partition(space: _Space, start: int, end: int, shift: np.uint64, mask: np.u
         values[index] = scratch[index]
 
 
-@_compiled
+@compiled
 def _compare(
     bucket: NDArray[np.uint64], space: _Space, cut: _Cut, num_blocks: int, num_chosen: int, num_pairs: int
 ) -> int:
@@ -217,7 +196,7 @@ def _compare(
     return num_pairs
 
 
-@_compiled
+@compiled
 def _num_bits(word: np.uint64) -> np.uint64:
     """How many bits are set; the compiler makes one instruction of it."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
@@ -226,7 +205,7 @@ def _num_bits(word: np.uint64) -> np.uint64:
     return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
-@_compiled
+@compiled
 def _num_agreeing(difference: np.uint64, cut: _Cut, num_blocks: int) -> int:
     """In how many of the first blocks two values with this difference agree."""
     num_agreeing = 0
@@ -235,7 +214,7 @@ def _num_agreeing(difference: np.uint64, cut: _Cut, num_blocks: int) -> int:
     return num_agreeing
 
 
-@_compiled
+@compiled
 def _first_of_equals(order: NDArray[np.int64], is_new: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each index the smallest in its run of equals in `order`; a run starts where `is_new`."""
     first = np.arange(len(order))
@@ -248,7 +227,7 @@ def _first_of_equals(order: NDArray[np.int64], is_new: NDArray[np.bool_]) -> NDA
     return first
 
 
-@_compiled
+@compiled
 def _survivors(earlier: NDArray[np.int64], later: NDArray[np.int64], num_values: int) -> NDArray[np.int64]:
     """The survivor of each index, from pairs by the later one, its nearest first."""
     survivor = np.arange(num_values)
@@ -258,7 +237,7 @@ def _survivors(earlier: NDArray[np.int64], later: NDArray[np.int64], num_values:
     return survivor
 
 
-@_compiled
+@compiled
 def _components(earlier: NDArray[np.int64], later: NDArray[np.int64], num_values: int) -> NDArray[np.int64]:
     """The smallest index in each index's connected component."""
     parent = np.arange(num_values)

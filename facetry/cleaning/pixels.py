@@ -4,8 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from facetry.cleaning.compiling import compiled
 
 CELLS_PER_SIDE = 32
 
@@ -23,8 +24,7 @@ def measure(grey: NDArray[np.uint8]) -> Measures:
     return Measures(float(_contrast(grey)), float(_sharpness(grey)), _cell_means(grey))
 
 
-# Compiled at the first call, and not cached on disk: that needs a folder to write to, which containers lack.
-@njit(nogil=True)
+@compiled
 def _contrast(grey: NDArray[np.uint8]) -> float:
     height, width = grey.shape
     total = np.int64(0)
@@ -38,7 +38,7 @@ def _contrast(grey: NDArray[np.uint8]) -> float:
     return math.sqrt(max(0.0, total_of_squares / grey.size - mean * mean))
 
 
-@njit(nogil=True)
+@compiled
 def _sharpness(grey: NDArray[np.uint8]) -> float:
     height, width = grey.shape
     if height < 3 or width < 3:
@@ -57,7 +57,7 @@ def _sharpness(grey: NDArray[np.uint8]) -> float:
     return float(total_of_squares / count - mean * mean)
 
 
-@njit(nogil=True)
+@compiled
 def _cell_means(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The mean of each of 32 x 32 cells; a pixel on their border counts for each by the share that lies in it."""
     height, width = grey.shape

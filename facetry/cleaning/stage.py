@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from facetry import storage
 from facetry.catalogue import MANIFEST_NAME, Catalogue, CatalogueWriter
+from facetry.cleaning.decoder_settings import decoders_set
 from facetry.cleaning.examination import examine_shards
 from facetry.cleaning.examples import Examples, choose_examples
 from facetry.cleaning.findings import read_findings
@@ -58,10 +58,11 @@ def clean(
         if findings:
             found = recall(catalogue, params=params, folders=findings)
         else:
-            found = read_findings(examine_shards(catalogue, params=params, progress=progress))
+            found = read_findings(examine_shards(catalogue, params=params, progress=progress), params=params)
         verdicts = judge(found, radius=params.duplicate_radius)
         examples = choose_examples(verdicts)
-        written = _write_catalogue(catalogue, verdicts=verdicts, examples=examples, params=params, folder=folder)
+        with decoders_set(max_pixels=params.max_megapixels * 1e6):
+            written = _write_catalogue(catalogue, verdicts=verdicts, examples=examples, params=params, folder=folder)
         summary = CleanSummary(
             num_images=len(found),
             rejected=verdicts.count_rejected(),
@@ -78,7 +79,6 @@ def clean(
         )
         (report / "report.html").write_text(page, encoding="utf-8")
         (report / "report.json").write_bytes(_as_json(summary, verdicts=verdicts, paths=written.paths, params=params))
-    shutil.rmtree(progress)
     return summary
 
 

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from facetry.cleaning.findings import WITHOUT, Findings
 from facetry.cleaning.near_duplicates import near_pairs
-
-ALONE = -1
+from facetry.listing import DUPLICATE_OF
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdicts:
     """What is judged of each image of `findings`; images are told by their index in there.
 
-    `survivors` has the better copy of each image, itself if there is none, and `clusters` the first of those that it
-    resembles, or `ALONE`. `conflicts` are the duplicates whose label has another category than their survivor's.
+    `survivors` has the better copy of each image, itself if there is none, and `clusters` the best of those that it
+    resembles, directly or by way of others. `conflicts` are the duplicates whose label has another category than
+    their survivor's.
     """
 
     findings: Findings
@@ -32,12 +32,14 @@ class Verdicts:
     def rejection(self, index: int) -> str | None:
         """Why an image is rejected, as it is written into the catalogue."""
         survivor = int(self.survivors[index])
-        return self.findings.fault(index) if survivor == index else f"duplicate of {self.findings.listing_id(survivor)}"
+        if survivor == index:
+            return self.findings.fault(index)
+        return DUPLICATE_OF + self.findings.listing_id(survivor)
 
     def cluster(self, index: int) -> str | None:
-        """The name of the first image of those that an image resembles."""
-        first = int(self.clusters[index])
-        return None if first == ALONE else self.findings.image_name(first)
+        """The name of the best of the images that this one resembles, if it is another."""
+        best = int(self.clusters[index])
+        return None if best == index else self.findings.image_name(best)
 
     def count_rejected(self) -> Mapping[str, int]:
         """How many images are rejected for each reason that occurs, the most frequent first."""
@@ -58,8 +60,8 @@ def judge(findings: Findings, *, radius: int) -> Verdicts:
     everything = np.arange(len(findings))
     survivors = everything.copy()
     survivors[best_first] = best_first[pairs.nearest_survivors()]
-    clusters = np.full(len(findings), ALONE)
-    clusters[best_first] = _name_clusters(pairs.clusters(), images=best_first)
+    clusters = everything.copy()
+    clusters[best_first] = best_first[pairs.clusters()]
     duplicates = np.flatnonzero(survivors != everything)
     return Verdicts(
         findings=findings,
@@ -70,14 +72,6 @@ def judge(findings: Findings, *, radius: int) -> Verdicts:
         conflicts=_conflicts(findings, duplicates=duplicates, survivors=survivors[duplicates]),
         num_exact_copies=_count_exact(findings, duplicates=duplicates, survivors=survivors[duplicates]),
     )
-
-
-def _name_clusters(numbers: NDArray[np.int64], *, images: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each of `images` the first image of those with the same number, or `ALONE` if no other has it."""
-    first = np.full(len(images), np.iinfo(np.int64).max)
-    np.minimum.at(first, numbers, images)
-    size = np.bincount(numbers, minlength=len(images))
-    return np.where(size[numbers] > 1, first[numbers], ALONE)
 
 
 def _conflicts(findings: Findings, *, duplicates: NDArray[np.int64], survivors: NDArray[np.int64]) -> NDArray[np.int64]:

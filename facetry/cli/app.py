@@ -44,8 +44,10 @@ def main() -> None:
         app(prog_name="facetry")
     except FacetryError as error:
         _fail(str(error))
-    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        _fail(f"{error.filename}: {error.strerror}")
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split()))
     except KeyboardInterrupt:
         sys.exit(130)
 

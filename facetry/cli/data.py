@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
-from facetry.cli.options import CatalogueIn, CatalogueOut, Overrides, ParamsFile, load
+from facetry.cli.options import CatalogueIn, CatalogueOut, Overrides, ParamsFile, keep_input, load
 
 data = typer.Typer(help="Keep versions of a catalogue, get them back, and compare them.", no_args_is_help=True)
 
 NewName = Annotated[
     str | None,
-    typer.Option("--name", help="What to call the new version. [default: the next of v1, v2, …]", show_default=False),
+    typer.Option(
+        "--name", help="What to call the new version; the next of v1, v2, … if nothing is given.", show_default=False
+    ),
 ]
 
 
@@ -27,6 +29,8 @@ def push(
     from facetry.catalogue import Catalogue
     from facetry.versioning import push
 
+    if out is not None:
+        keep_input(catalogue, out=out)
     section = load(params, overrides).version
     typer.echo(push(Catalogue.open(catalogue), params=section, name=name, out=out).one_line())
 
@@ -77,7 +81,7 @@ def diff(
 
 
 @data.command()
-def remove(
+def take_down(
     listings: Annotated[list[str], typer.Argument(metavar="LISTING...", help="Ids of the listings to take down.")],
     name: NewName = None,
     params: ParamsFile = None,
@@ -86,4 +90,5 @@ def remove(
     """Take listings down: a new version without them, and a list of the versions that still have them."""
     from facetry.versioning import take_down
 
-    typer.echo(take_down(listings, params=load(params, overrides).version, name=name).one_line())
+    section = load(params, overrides).version
+    typer.echo(take_down(listings, params=section, name=name).one_line())

@@ -14,7 +14,9 @@ DEFAULT_PARAMS = Path("params.yaml")
 
 ParamsFile = Annotated[
     Path | None,
-    typer.Option("--params", help="The parameters. [default: params.yaml where there is one]", show_default=False),
+    typer.Option(
+        "--params", help="The parameters; params.yaml where there is one, if none is given.", show_default=False
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,

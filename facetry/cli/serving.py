@@ -22,10 +22,12 @@ def serve(release: ReleaseIn, params: ParamsFile = None, overrides: Overrides = 
 def predict(
     endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Triton's HTTP address, as in localhost:8000.")],
     image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be given again.")] = None,
-    title: Annotated[str | None, typer.Option("--title")] = None,
-    description: Annotated[str | None, typer.Option("--description")] = None,
-    brand: Annotated[str | None, typer.Option("--brand")] = None,
-    brand_description: Annotated[str | None, typer.Option("--brand-description")] = None,
+    title: Annotated[str | None, typer.Option("--title", help="What the listing is called.")] = None,
+    description: Annotated[str | None, typer.Option("--description", help="What the seller says of it.")] = None,
+    brand: Annotated[str | None, typer.Option("--brand", help="Who makes it.")] = None,
+    brand_description: Annotated[
+        str | None, typer.Option("--brand-description", help="What the brand says of itself.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Ask a server which category a listing is, and which attributes it has."""

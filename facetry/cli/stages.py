@@ -49,7 +49,9 @@ def ingest(
 
 
 def merge(
-    parts: Annotated[list[str], typer.Argument(metavar="PART...", help="Every part, in order, from `facetry ingest`.")],
+    parts: Annotated[
+        list[str], typer.Argument(metavar="PART...", help="Every part that `facetry ingest` wrote, in any order.")
+    ],
     out: CatalogueOut,
 ) -> None:
     """Put the parts of a source together, as if it had been read in one go."""

@@ -75,7 +75,8 @@ def read_pictures(cell: object, *, separator: str) -> Sequence[Picture]:
     if cell is None:
         return ()
     if isinstance(cell, str):
-        cell = cell.split(separator)
+        listed = json_list(cell)
+        cell = cell.split(separator) if listed is None else listed
     items = cell if isinstance(cell, list) else [cell]
     pictures = (_picture(item, name=f"image-{number}") for number, item in enumerate(items, start=1))
     return [picture for picture in pictures if picture is not None]
@@ -94,6 +95,17 @@ def _picture(item: object, *, name: str) -> Picture | None:
     if not isinstance(data, bytes | None) or not isinstance(path, str | None):
         raise RowError("images must have bytes in bytes and text in path")
     return _picture(path, name=name) if data is None else ListingImage(data, path or name)
+
+
+def json_list(text: str) -> list[str] | None:
+    """The texts in a JSON list of nothing else; None when the text is no such list."""
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return items if isinstance(items, list) and all(isinstance(item, str) for item in items) else None
 
 
 def _split(cell: str, *, field: str, separator: str) -> object:

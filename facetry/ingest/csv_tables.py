@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from facetry import storage
 from facetry.errors import SourceError
 from facetry.ingest.lines import NUM_LONGEST_CELLS, TooLongError, opened_lines
 from facetry.ingest.tables import NOT_TEXT, Row, check_column_names
@@ -21,6 +22,9 @@ class CsvTable:
         self._origin = origin
         self._max_cell_bytes = max_cell_bytes
         self.columns = self._header()
+
+    def digest(self) -> str:
+        return storage.sha256_of(self._path)
 
     def num_rows(self) -> int:
         return sum(1 for _ in self._records()) - 1

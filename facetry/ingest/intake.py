@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from facetry.catalogue import Part
 from facetry.config import IngestParams
 from facetry.ingest.cells import PictureAddress, RowError
 from facetry.ingest.outcome import ID_TAKEN, Failure, FailureLog, IngestSummary
@@ -15,8 +14,9 @@ from facetry.ingest.parallel_reads import ParallelReads
 from facetry.ingest.pictures import PictureError, Pictures
 from facetry.ingest.rows import Draft, LostPicture, RowReader
 from facetry.ingest.seen_ids import SeenIds
-from facetry.ingest.tables import Row, Table
+from facetry.ingest.tables import Row, Table, why_not_text
 from facetry.listing import Listing, ListingImage
+from facetry.parts import Part
 from facetry.progress import ProgressLine
 
 MAX_ROWS_AHEAD = 1024
@@ -128,6 +128,8 @@ class Intake:
         for picture in draft.pictures:
             if isinstance(picture, PictureAddress):
                 yield self._read_picture(picture.address, reading=next(remaining))
+            elif (problem := why_not_text(picture.path)) is not None:
+                yield LostPicture(picture.path, problem)
             elif len(picture.data) > self._max_image_bytes:
                 megabytes, limit = len(picture.data) / 2**20, self._max_image_bytes / 2**20
                 yield LostPicture(picture.path, f"has {megabytes:.1f} MB, more than max_image_megabytes {limit:g}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from facetry.config import LISTING_FIELDS, IngestParams
+from facetry.config import LISTING_FIELDS, IngestParams, missing_fields
 from facetry.errors import SourceError
 from facetry.listing import LabelSource
 
@@ -47,8 +47,7 @@ def choose_layout(columns: Sequence[str], *, params: IngestParams, origin: str) 
     if params.columns is None:
         if "id" not in layout.columns and not layout.id_from_content:
             missing.append("id")
-        if not {"title", "images"} & set(layout.columns):
-            missing.append("title or images")
+        missing += missing_fields(layout.columns)
     if missing:
         raise SourceError(
             f"{origin} has no column {', '.join(missing)}: it has {', '.join(columns)}; "

@@ -1,5 +1,6 @@
 """Tables of Parquet files, read a few rows at a time."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from facetry import storage
 from facetry.errors import SourceError
 from facetry.ingest.tables import Row, check_column_names
 
@@ -35,6 +37,10 @@ class ParquetTable:
             check_column_names(names, origin=file.origin)
             columns.update(dict.fromkeys(names))
         self.columns = tuple(columns)
+
+    def digest(self) -> str:
+        digests = "".join(storage.sha256_of(file.path) for file in self._files)
+        return hashlib.sha256(digests.encode()).hexdigest()
 
     def num_rows(self) -> int:
         return sum(metadata.num_rows for metadata in self._metadata)

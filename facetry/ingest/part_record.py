@@ -8,21 +8,24 @@ from typing import TextIO
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facetry import storage
-from facetry.catalogue import WHOLE, Catalogue, Part
+from facetry.catalogue import Catalogue
 from facetry.errors import CatalogueError
+from facetry.ingest.tables import Table
+from facetry.parts import WHOLE, Part
 
 PART_NAME = "part.json"
 LINES_NAME = "lines.txt"
 
 
 class PartRecord(BaseModel):
-    """Which part of which source a catalogue is."""
+    """Which part of which source a catalogue is; `sha256` is of what was divided."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     index: int
     of: int
     source: str
+    sha256: str
 
 
 class LineLog:
@@ -37,12 +40,13 @@ class LineLog:
 
 
 @contextmanager
-def recorded_part(folder: Path, *, part: Part, source: str) -> Iterator[LineLog]:
+def recorded_part(folder: Path, *, part: Part, source: str, table: Table) -> Iterator[LineLog]:
     """Records in `folder` which part it holds; a whole has nothing to record."""
     if part.of == 1:
         yield LineLog(None)
         return
-    record = PartRecord(index=part.index, of=part.of, source=source)
+    whole = source if storage.is_remote(source) else str(Path(source).resolve())
+    record = PartRecord(index=part.index, of=part.of, source=whole, sha256=table.digest())
     storage.write_atomically(folder / PART_NAME, (record.model_dump_json() + "\n").encode())
     with (folder / LINES_NAME).open("w", encoding="ascii") as file:
         yield LineLog(file)
@@ -57,11 +61,14 @@ def in_order(parts: Sequence[Catalogue]) -> list[Catalogue]:
     if len(sources) > 1:
         named = " and ".join(sorted(f"{source} in {of}" for source, of in sources))
         raise CatalogueError(f"the parts are of different wholes ({named}): name those of one")
+    if len({record.sha256 for record, _ in records}) > 1:
+        raise CatalogueError("the source changed between parts: ingest them again")
     (_, num_parts) = sources.pop()
-    indices = sorted(record.index for record, _ in records)
-    if indices != list(range(num_parts)):
-        given = ", ".join(str(index + 1) for index in indices)
-        raise CatalogueError(f"parts {given} are given: name each of the parts 1 to {num_parts} once")
+    given = sorted(record.index for record, _ in records)
+    if given != list(range(num_parts)):
+        named = ", ".join(str(Part(index, num_parts)) for index in given)
+        first, last = Part(0, num_parts), Part(num_parts - 1, num_parts)
+        raise CatalogueError(f"parts {named} are given: name each of the parts {first} to {last} once")
     return [part for _, part in sorted(records, key=lambda pair: pair[0].index)]
 
 
@@ -82,7 +89,7 @@ def recorded_lines(part: Catalogue) -> Iterator[Iterable[int]]:
 def _record(part: Catalogue) -> PartRecord:
     address = storage.join(part.location, PART_NAME)
     if not storage.exists(address):
-        return PartRecord(index=WHOLE.index, of=WHOLE.of, source=part.location)
+        return PartRecord(index=WHOLE.index, of=WHOLE.of, source=part.location, sha256="")
     try:
         return PartRecord.model_validate_json(storage.read_bytes(address))
     except ValidationError as error:

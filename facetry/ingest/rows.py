@@ -10,7 +10,6 @@ from facetry.config import IngestParams
 from facetry.errors import TaxonomyError
 from facetry.ingest.cells import (
     Picture,
-    PictureAddress,
     RowError,
     read_answer,
     read_attributes,
@@ -19,8 +18,8 @@ from facetry.ingest.cells import (
     read_text,
 )
 from facetry.ingest.layout import Layout
-from facetry.ingest.tables import NOT_TEXT
-from facetry.listing import Label, LabelSource, Listing, ListingImage
+from facetry.ingest.tables import why_not_text
+from facetry.listing import TEXT_FIELDS, Label, LabelSource, Listing, ListingImage
 from facetry.taxonomy import SEPARATOR, Taxonomy
 
 NUM_REASONS_KEPT = 10_000
@@ -38,23 +37,23 @@ class LostPicture:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A listing in all but its pictures."""
+    """A listing in all but its pictures, with the length of its texts."""
 
     listing: Listing
     pictures: Sequence[Picture]
+    num_characters: int
 
     @property
     def num_bytes(self) -> int:
         """What it holds in memory, about."""
-        pictures = (len(picture.data) for picture in self.pictures if isinstance(picture, ListingImage))
-        return sum(map(len, self.listing.texts.values())) + sum(pictures)
+        return self.num_characters + sum(len(image.data) for image in self.pictures if isinstance(image, ListingImage))
 
     def completed(self, pictures: Sequence[ListingImage | LostPicture]) -> Listing:
         """The listing with those pictures that are to be had; a `RowError` when it says nothing then."""
         images = tuple(picture for picture in pictures if isinstance(picture, ListingImage))
         if images:
             return replace(self.listing, images=images)
-        if not self.listing.says_something:
+        if self.num_characters == 0:
             lost = "".join(f"; {lost.path} {lost.reason}" for lost in pictures if isinstance(lost, LostPicture))
             raise RowError(f"neither text nor image{lost}")
         return self.listing
@@ -69,6 +68,7 @@ class RowReader:
         self._why_wrong = lru_cache(NUM_REASONS_KEPT)(partial(_why_no_leaf, taxonomy=taxonomy))
         self._layout = layout
         self._columns = tuple(layout.columns.items())
+        self._text_fields = tuple(field for field in TEXT_FIELDS if field in layout.columns)
         self._separator = params.image_separator
         self._max_cell_bytes = int(params.max_cell_megabytes * 2**20)
 
@@ -85,17 +85,20 @@ class RowReader:
             raise RowError("no id")
         pictures = read_pictures(cells.get("images"), separator=self._separator)
         candidates = self._candidates(cells.get("candidates")) if "candidates" in cells else ()
+        texts = {field: read_text(cells[field], field=field) for field in self._text_fields}
+        label = self._label(cells, row=row, candidates=candidates)
+        words = "".join(filter(None, texts.values()))
+        _refuse_what_no_file_can_hold([listing_id, words], label=label)
         listing = Listing(
             id=listing_id,
-            title=read_text(cells.get("title"), field="title"),
-            description=read_text(cells.get("description"), field="description"),
-            brand=read_text(cells.get("brand"), field="brand"),
-            brand_description=read_text(cells.get("brand_description"), field="brand_description"),
-            label=self._label(cells, row=row, candidates=candidates),
+            title=texts.get("title"),
+            description=texts.get("description"),
+            brand=texts.get("brand"),
+            brand_description=texts.get("brand_description"),
+            label=label,
             candidates=candidates,
         )
-        _refuse_what_no_file_can_hold(listing, pictures)
-        return Draft(listing, pictures)
+        return Draft(listing, pictures, len(words))
 
     def claimed_id(self, row: Mapping[str, object]) -> str | None:
         """The id that a row gives itself, whatever else is wrong with it."""
@@ -174,15 +177,8 @@ def _stand_in(cell: object) -> str:
     return hashlib.sha256(cell).hexdigest() if isinstance(cell, bytes) else str(cell)
 
 
-def _refuse_what_no_file_can_hold(listing: Listing, pictures: Sequence[Picture]) -> None:
-    attributes = listing.label.attributes if listing.label else {}
-    paths = [picture.address if isinstance(picture, PictureAddress) else picture.path for picture in pictures]
-    texts = "".join([listing.id, *listing.texts.values(), *paths, *attributes, *attributes.values()])
-    found = None if texts.isascii() and "\0" not in texts else NOT_TEXT.search(texts)
-    if found is None:
-        return
-    if found[0] == "\0":
-        raise RowError("a text holds a NUL character")
-    if "\udc80" <= found[0] <= "\udcff":
-        raise RowError("a text is not UTF-8")
-    raise RowError("a text holds half of a surrogate pair")
+def _refuse_what_no_file_can_hold(words: Sequence[str], *, label: Label | None) -> None:
+    attributes = label.attributes if label else {}
+    problem = why_not_text("".join([*words, *attributes, *attributes.values()]))
+    if problem is not None:
+        raise RowError(f"a text {problem}")

@@ -14,10 +14,11 @@ class SeenIds:
             self._database.execute(f"PRAGMA {setting}")
         self._database.execute("CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
         self._database.execute("BEGIN")
+        self._cursor = self._database.cursor()
 
     def add(self, listing_id: str) -> bool:
         """Whether the id is new; it is not from now on."""
-        return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (listing_id,)).rowcount == 1
+        return self._cursor.execute("INSERT OR IGNORE INTO seen VALUES (?)", (listing_id,)).rowcount == 1
 
     def close(self) -> None:
         self._database.close()

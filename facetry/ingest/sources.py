@@ -11,8 +11,8 @@ from facetry.errors import SourceError
 from facetry.ingest.csv_tables import CsvTable
 from facetry.ingest.json_tables import JsonLinesTable
 from facetry.ingest.parquet_tables import ParquetFile, ParquetTable
-from facetry.ingest.tables import Row, Table
-from facetry.ingest.web.adapter import WebSource, is_web_source, open_web_source
+from facetry.ingest.tables import Table
+from facetry.ingest.web.adapter import is_web_source, open_web_source
 from facetry.ingest.web.fetcher import Fetcher
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
@@ -21,10 +21,11 @@ TABLE_NAMES = tuple(f"listings{suffix}" for suffix in SUFFIXES)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a table is, and the folder or prefix that its pictures and its taxonomy are beside."""
+    """Where a table is, the folder or prefix that its pictures and its taxonomy are beside, and a dataset's `files`."""
 
     address: str
     folder: str
+    files: Sequence[str] = ()
 
 
 def find_source(source: str) -> Source:
@@ -39,8 +40,8 @@ def find_source(source: str) -> Source:
         raise SourceError(f"{source} holds {' and '.join(found)}: give the one to read")
     if found:
         return Source(storage.join(folder, found[0]), folder)
-    if _dataset_files(folder):
-        return Source(folder, folder)
+    if files := _dataset_files(folder):
+        return Source(folder, folder, files)
     others = "" if storage.is_remote(folder) else " and no other Parquet files"
     raise SourceError(f"{source} holds no {', no '.join(TABLE_NAMES)}{others}: give a table or the folder of one")
 
@@ -50,10 +51,10 @@ def opened_table(source: Source, *, params: IngestParams, fetcher: Fetcher) -> I
     """The table of a source; an object of a store is copied to disk as long as it is open."""
     address, max_cell_bytes = source.address, int(params.max_cell_megabytes * 2**20)
     if is_web_source(address):
-        yield _WebTable(open_web_source(address, fetcher=fetcher))
-    elif files := [] if address.lower().endswith(SUFFIXES) else _dataset_files(address):
+        yield open_web_source(address, fetcher=fetcher)
+    elif source.files:
         with ExitStack() as stack:
-            opened = [ParquetFile(stack.enter_context(storage.local_file(file)), origin=file) for file in files]
+            opened = [ParquetFile(stack.enter_context(storage.local_file(file)), origin=file) for file in source.files]
             yield ParquetTable(opened)
     else:
         with storage.local_file(address) as path:
@@ -70,17 +71,3 @@ def _dataset_files(folder: str) -> Sequence[str]:
     folders = (folder, storage.join(folder, "data"))
     found = [storage.join(each, name) for each in folders for name in storage.file_names(each)]
     return [address for address in found if address.endswith(".parquet")]
-
-
-class _WebTable:
-    """The pages of a web source as a table."""
-
-    def __init__(self, source: WebSource) -> None:
-        self._source = source
-        self.columns = source.columns
-
-    def num_rows(self) -> int:
-        return self._source.num_pages()
-
-    def rows(self, columns: Sequence[str], *, start: int, end: int) -> Iterator[Row]:
-        return self._source.rows(start=start, end=end)

@@ -1,13 +1,12 @@
 """The stage `ingest`: a table of listings, or the pages of a shop, and the pictures they name become a catalogue."""
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from facetry import storage
-from facetry.catalogue import MANIFEST_NAME, TAXONOMY_NAME, WHOLE, CatalogueWriter, Part
+from facetry.catalogue import MANIFEST_NAME, TAXONOMY_NAME, CatalogueWriter
 from facetry.config import FetchParams, IngestParams
 from facetry.errors import StorageError, TaxonomyError
 from facetry.ingest.intake import Intake
@@ -19,6 +18,7 @@ from facetry.ingest.rows import RowReader
 from facetry.ingest.sources import Source, find_source, opened_table
 from facetry.ingest.tables import Table
 from facetry.ingest.web.fetcher import Fetcher
+from facetry.parts import WHOLE, Part
 from facetry.taxonomy import load_yaml
 
 
@@ -38,7 +38,7 @@ def ingest(source: str, *, params: IngestParams, out: str | Path, part: Part = W
         _intake(
             table, source=found, taxonomy_yaml=taxonomy_yaml, params=params, fetcher=fetcher, failures=failures
         ) as intake,
-        recorded_part(folder, part=part, source=found.address) as lines,
+        recorded_part(folder, part=part, source=found.address, table=table) as lines,
         CatalogueWriter(
             folder,
             stage="ingest",
@@ -54,7 +54,6 @@ def ingest(source: str, *, params: IngestParams, out: str | Path, part: Part = W
         summary = intake.summary()
         if summary.num_kept == 0 and part == WHOLE:
             raise failures.why_nothing(found.address)
-    shutil.rmtree(storage.progress_folder(out))
     return summary
 
 

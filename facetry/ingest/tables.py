@@ -30,11 +30,24 @@ class Table(Protocol):
     @property
     def columns(self) -> tuple[str, ...]: ...
 
+    def digest(self) -> str:
+        """A SHA-256 that is another one when the rows are others, as far as that is known before they are read."""
+
     def num_rows(self) -> int:
         """How many rows there are, those that cannot be read included."""
 
     def rows(self, columns: Sequence[str], *, start: int, end: int) -> Iterator[Row]:
         """The rows from number `start` to before `end`, counted from 0, each with the cells of at least `columns`."""
+
+
+def why_not_text(text: str) -> str | None:
+    """What keeps a text out of every listing; None when nothing does."""
+    found = None if text.isascii() and "\0" not in text else NOT_TEXT.search(text)
+    if found is None:
+        return None
+    if found[0] == "\0":
+        return "holds a NUL character"
+    return "is not UTF-8" if "\udc80" <= found[0] <= "\udcff" else "holds half of a surrogate pair"
 
 
 def check_column_names(names: Sequence[str], *, origin: str) -> None:

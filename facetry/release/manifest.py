@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facetry.config import Name, Version
 from facetry.errors import ReleaseError
+from facetry.storage import sha256_of
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -81,7 +82,7 @@ def open_release(folder: Path) -> Release:
 def hash_files(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below `folder` but the manifest and Python's own caches, by relative path."""
     files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {str(path.relative_to(folder)): _sha256(path) for path in sorted(files) if path != folder / MANIFEST_NAME}
+    return {str(path.relative_to(folder)): sha256_of(path) for path in sorted(files) if path != folder / MANIFEST_NAME}
 
 
 def _check_files(release: Release) -> None:
@@ -90,8 +91,3 @@ def _check_files(release: Release) -> None:
         if expected.get(name) != found.get(name):
             problem = "is missing" if name not in found else "was added" if name not in expected else "was changed"
             raise ReleaseError(f"{release.title}: {name} {problem}: fetch or make the release again")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

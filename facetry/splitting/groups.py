@@ -1,5 +1,6 @@
 """Which listings must stay together: those of one brand, and those that show the same picture."""
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,8 +45,10 @@ class Grouping:
 
 
 def group_name(listing: Listing, *, group_by: Literal["brand", "listing"]) -> str:
-    """The brand, however it is cased and spaced, or the listing itself when it has none."""
-    brand = " ".join((listing.brand or "").split()).casefold()
+    """The brand, however it is cased, spaced and encoded, or the listing itself when it has none."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", listing.brand or "").casefold())
+    visible = (character for character in folded if unicodedata.category(character) != "Cf")
+    brand = " ".join("".join(visible).split())
     return f"brand {brand}" if brand and group_by == "brand" else f"listing {listing.id}"
 
 
@@ -59,7 +62,6 @@ def collect_groups(
 ) -> Grouping:
     """The groups of the listings that belong on a side; the others link nothing, for they cannot leak."""
     groups: dict[str, Group] = {}
-    names_of_cluster: defaultdict[str, set[str]] = defaultdict(set)
     num_left_out = 0
     for listing in _listings_without_bytes(catalogue):
         if listing.label is None or not can_be_asked(listing):
@@ -70,11 +72,19 @@ def collect_groups(
         group.categories[listing.label.category] += 1
         if listing.id in earlier_sides:
             group.earlier_sides[earlier_sides[listing.id]] += 1
-        for image in listing.images:
-            if image.cluster is not None:
-                names_of_cluster[image.cluster].add(name)
-    by_name = _merge(groups, linked=names_of_cluster.values())
+    by_name = _merge(groups, linked=_linked_by_images(catalogue, group_by=group_by))
     return Grouping(list({group.name: group for group in by_name.values()}.values()), by_name, num_left_out)
+
+
+def _linked_by_images(catalogue: Catalogue, *, group_by: Literal["brand", "listing"]) -> Iterable[set[str]]:
+    """For each cluster of near-duplicates the names of the groups that have one of them."""
+    images = (image for listing in _listings_without_bytes(catalogue) for image in listing.images)
+    names_of_cluster: dict[str, set[str]] = {image.cluster: set() for image in images if image.cluster is not None}
+    for listing in _listings_without_bytes(catalogue):
+        if can_be_asked(listing):
+            for cluster in listing.clusters & names_of_cluster.keys():
+                names_of_cluster[cluster].add(group_name(listing, group_by=group_by))
+    return (names for names in names_of_cluster.values() if names)
 
 
 def _listings_without_bytes(catalogue: Catalogue) -> Iterator[Listing]:

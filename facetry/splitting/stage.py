@@ -19,9 +19,13 @@ SUMMARY_NAME = "split.json"
 def split(catalogue: Catalogue, *, params: SplitParams, out: str | Path) -> SplitSummary:
     """Write the catalogue again with a side for each listing that has a label and content.
 
-    A `CatalogueError` when there are fewer groups than sides, or when what was written has a group, or a cluster of
-    near-duplicates, on two of them.
+    A `CatalogueError` when the catalogue was not cleaned, when there are fewer groups than sides, or when what was
+    written has a group, or a cluster of near-duplicates, on two of them.
     """
+    if catalogue.manifest.stage == "ingest":
+        raise CatalogueError(
+            f"{catalogue.location} was never cleaned, so its duplicates are not known: run `facetry clean` on it first"
+        )
     earlier_sides = _earlier_sides(params.keep) if params.keep is not None else {}
     grouping = collect_groups(catalogue, group_by=params.group_by, earlier_sides=earlier_sides)
     if not grouping.groups:

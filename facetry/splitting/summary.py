@@ -104,6 +104,8 @@ class SplitSummary:
             f"categories are {self.mean_deviation:.1f} listings off the wish on average, "
             f"{stratum.deviation(side):.1f} at most ({stratum.category} in {side})"
         )
+        for empty in (each for each in Split if not self.listings[each] and self.strata[0].wished[each]):
+            yield f"no listing is left for {empty}: bring new brands, or split without split.keep"
         if self.num_left_out:
             yield f"{self.num_left_out} without label or content left out of every side"
         if self.num_merged_groups:

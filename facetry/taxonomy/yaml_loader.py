@@ -22,7 +22,7 @@ def load_yaml(text: str, *, origin: str) -> Taxonomy:
     """The taxonomy that `text` describes; `origin` names it in errors."""
     try:
         tree = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing but text: `yes` stays "yes"
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TaxonomyError(f"taxonomy {origin} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise TaxonomyError(f"taxonomy {origin} must map category names to their contents")

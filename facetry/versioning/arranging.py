@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from facetry.catalogue import SHARD_MEGABYTES, Catalogue, CatalogueWriter
+from facetry.catalogue import Catalogue, CatalogueWriter
 from facetry.listing import Listing
 
 BUCKET_BYTES = 128 * 2**20
@@ -41,16 +41,14 @@ def is_in_order(order: npt.NDArray[np.int64]) -> bool:
 
 def write_arranged(catalogue: Catalogue, *, order: npt.NDArray[np.int64], folder: Path) -> Catalogue:
     """Write the listings of `catalogue` to `folder` in this order, in memory that does not grow with their number."""
-    params = catalogue.manifest.params
     with (
         tempfile.TemporaryDirectory(prefix="facetry-") as spool,
         CatalogueWriter(
             folder,
             stage=catalogue.manifest.stage,
-            params=ParamsAsRecorded.model_validate(params),
+            params=ParamsAsRecorded.model_validate(catalogue.manifest.params),
             taxonomy_yaml=catalogue.taxonomy_yaml,
             parent=catalogue,
-            shard_megabytes=float(str(params.get("shard_megabytes", SHARD_MEGABYTES))),
         ) as writer,
     ):
         for bucket in _spool(catalogue, places=np.argsort(order), folder=Path(spool)):

@@ -52,6 +52,8 @@ def diff(old: str, new: str | None, *, params: VersionParams) -> Difference:
         before, after = (line.repository.read(line.repository.version(name)) for name in (old, new))
         files = {file.path: file for snapshot in (before, after) for file in snapshot.index_files()}
         index = ShardIndex.fetch(list(files.values()), workspace=line.workspace)
+        for snapshot in (before, after):
+            index = index.completed_from(snapshot, workspace=line.workspace)
         in_both = before.shard_files().keys() & after.shard_files().keys()
         return compare(
             index.of(shard for shard in before.catalogue.manifest.shards if shard.sha256 not in in_both),

@@ -18,11 +18,10 @@ import xxhash
 
 from facetry.catalogue import Catalogue, Shard
 from facetry.errors import VersionError
-from facetry.listing import TEXT_FIELDS, Listing
+from facetry.listing import DUPLICATE_OF, TEXT_FIELDS, Listing
 from facetry.versioning.remote import TrackedFile, Workspace
+from facetry.versioning.repository import Snapshot
 
-DUPLICATE_OF = "duplicate of "
-"""How `clean` words the rejection of an image that another listing's survives."""
 SHARD = "shard"
 SCHEMA = pa.schema(
     [("id", pa.string()), ("label", pa.binary(16)), ("rest", pa.binary(16)), ("duplicate_of", pa.list_(pa.string()))]
@@ -38,10 +37,9 @@ class ShardIndex:
 
     @classmethod
     def fetch(cls, files: Sequence[TrackedFile], *, workspace: Workspace) -> Self:
-        """The indexes that the remote keeps in `files`."""
-        workspace.fetch(files)
+        """The indexes that the remote keeps in `files`, those that it has lost left out."""
         tables, file_of = {}, {}
-        for file in files:
+        for file in workspace.fetch_unless_lost(files):
             for sha256, table in _read(workspace.folder / file.path):
                 tables[sha256], file_of[sha256] = table, file
         return cls(tables, file_of)
@@ -57,6 +55,14 @@ class ShardIndex:
         listings = Catalogue(catalogue.location, manifest, catalogue.taxonomy_yaml).listings()
         made = {shard.sha256: make_index(islice(listings, shard.num_rows)) for shard in unknown}
         return ShardIndex({**self.tables, **made}, self.files)
+
+    def completed_from(self, snapshot: Snapshot, *, workspace: Workspace) -> "ShardIndex":
+        """These indexes and those of the snapshot's shards that are not among them, made anew from the shards."""
+        files = snapshot.shard_files()
+        workspace.fetch([file for sha256, file in files.items() if sha256 not in self.tables])
+        kept = snapshot.catalogue
+        fetched = Catalogue(str(workspace.folder / snapshot.name), kept.manifest, kept.taxonomy_yaml)
+        return self.extended_with(fetched)
 
     def extended_by(self, lines: pa.Table, *, shards: Sequence[Shard]) -> "ShardIndex":
         """These indexes and those of shards that hold the listings of `lines` in that order."""

@@ -47,32 +47,43 @@ def publish(
 ) -> Published:
     """Make the catalogue a version that follows `base`; of its shards only those that `base` lacks need be there.
 
-    `index` knows all of them, and where those that `base` has are kept.
+    `index` knows all of them, and where it is kept itself, but for what the remote has lost of it.
     """
     shards = catalogue.manifest.shards
     known = base.shard_files() if base else {}
     new = tuple(shard for shard in shards if shard.sha256 not in known)
-    files = _store(catalogue, shards=new, index=index, line=line)
+    unindexed = tuple(shard for shard in shards if shard.sha256 not in known or shard.sha256 not in index.files)
+    files = _store(catalogue, shards=new, indexed=unindexed, index=index, line=line)
     for shard in shards:
         if shard.sha256 in known:
             path = shard_path(line.catalogue_name, shard)
             files[path] = known[shard.sha256].model_copy(update={"path": path})
-            files[index.files[shard.sha256].path] = index.files[shard.sha256]
+            if shard.sha256 in index.files:
+                files[index.files[shard.sha256].path] = index.files[shard.sha256]
     version = line.repository.publish(catalogue, files=files, name=name, message=message)
     return Published(version=version, num_shards=len(shards), new_shards=new)
 
 
-def _store(catalogue: Catalogue, *, shards: Sequence[Shard], index: ShardIndex, line: Line) -> dict[str, TrackedFile]:
-    """Bring shards and their indexes to the remote."""
-    if not shards:
-        return {}
+def mend(base: Snapshot, *, catalogue: Catalogue, index: ShardIndex, line: Line) -> None:
+    """Bring to the remote what it may have lost of `base`: the shards that the catalogue has too, and their indexes."""
+    known = base.shard_files()
+    shards = [shard for shard in catalogue.manifest.shards if shard.sha256 in known]
+    unindexed = [shard for shard in base.catalogue.manifest.shards if shard.sha256 not in index.files]
+    _store(catalogue, shards=shards, indexed=unindexed, index=index, line=line)
+
+
+def _store(
+    catalogue: Catalogue, *, shards: Sequence[Shard], indexed: Sequence[Shard], index: ShardIndex, line: Line
+) -> dict[str, TrackedFile]:
+    """Bring shards to the remote, and one file with the indexes of those that are `indexed`."""
     paths = [shard_path(line.catalogue_name, shard) for shard in shards]
     for shard, path in zip(shards, paths, strict=True):
         _copy_shard(catalogue, shard=shard, to=line.workspace.folder / path)
-    content = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()
-    index_path = f"{index_folder(line.catalogue_name)}/{content}.parquet"
-    index.write(line.workspace.folder / index_path, shards=shards)
-    return {file.path: file for file in line.workspace.store([*paths, index_path])}
+    if indexed:
+        content = hashlib.sha256("".join(shard.sha256 for shard in indexed).encode()).hexdigest()
+        paths.append(f"{index_folder(line.catalogue_name)}/{content}.parquet")
+        index.write(line.workspace.folder / paths[-1], shards=indexed)
+    return {file.path: file for file in line.workspace.store(paths)}
 
 
 def until_not_outrun(attempt: Callable[[], Summary], *, params: VersionParams) -> Summary:

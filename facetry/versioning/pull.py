@@ -7,6 +7,7 @@ from pathlib import Path
 from facetry import storage
 from facetry.catalogue import MANIFEST_NAME, TAXONOMY_NAME, VersionRecord, record_version
 from facetry.config import VersionParams
+from facetry.errors import VersionError
 from facetry.versioning.line import Line, open_line
 from facetry.versioning.repository import Version
 
@@ -36,7 +37,13 @@ def restore(version: Version, *, line: Line, folder: Path) -> None:
     files = snapshot.shard_files()
     line.workspace.fetch(list(files.values()))
     for shard in snapshot.catalogue.manifest.shards:
-        shutil.move(line.workspace.folder / files[shard.sha256].path, folder / shard.name)
+        fetched = line.workspace.folder / files[shard.sha256].path
+        if storage.sha256_of(fetched) != shard.sha256:
+            raise VersionError(
+                f"{line.repository.describe(version)} does not hold together: {shard.name} in the remote is not the "
+                "shard that its manifest names: somebody has changed it by hand, use another version"
+            )
+        shutil.move(fetched, folder / shard.name)
         (folder / shard.name).chmod(0o644)
     for name in (TAXONOMY_NAME, MANIFEST_NAME):
         shutil.copyfile(Path(snapshot.catalogue.location) / name, folder / name)

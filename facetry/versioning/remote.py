@@ -11,15 +11,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from facetry import storage
+from facetry.config import UNFIT_IN_REMOTE
 from facetry.errors import VersionError
 
+MISSING = r"neither locally nor on remote"
 FAULTS = (
-    (r"No space left on device", "there is no room left, in the remote or in the temporary folder: make some"),
+    (
+        r"No space left on device|disk is full",
+        "there is no room left, in the remote or in the temporary folder: make some",
+    ),
     (r"QuotaExceeded", "it is full (QuotaExceeded): raise the quota"),
     (r"NoSuchBucket|bucket does not exist", "there is no such bucket: make it, or change version.remote"),
     (
@@ -28,7 +34,7 @@ FAULTS = (
     ),
     (r"connect to the endpoint|Connection refused", "nothing answers there: check AWS_ENDPOINT_URL"),
     (
-        r"neither locally nor on remote",
+        MISSING,
         "files of this version are not there: is version.remote where it was pushed to?",
     ),
 )
@@ -43,15 +49,26 @@ for command in sys.argv[1:]:
 """Several commands of DVC in one process: to start it takes longer than most of them."""
 
 
+CONFIG_FOLDERS = ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR")
+"""Where DVC looks for the settings of whoever runs it, such as a cache that others share."""
+
+
+class LostFilesError(VersionError):
+    """The remote does not have files that it should have."""
+
+
 class TrackedFile(BaseModel):
-    """A file as a `.dvc` file lists it: its path, and the digest by which the remote keeps it."""
+    """A file as a `.dvc` file lists it: its path, and the digest by which the remote keeps it.
+
+    Nothing but a file inside the workspace: no path that leads out of it or is hidden, and no folder.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    path: str
-    md5: str
+    path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")
+    md5: str = Field(pattern=r"^[0-9a-f]{32}$")
     size: int
-    hash: str = "md5"
+    hash: Literal["md5"] = "md5"
 
 
 def render_dvc_file(files: Iterable[TrackedFile]) -> str:
@@ -66,7 +83,10 @@ def parse_dvc_file(text: str) -> list[TrackedFile]:
 
 def remote_address(remote: str) -> str:
     """The remote as DVC must be told it, wherever DVC runs."""
-    return remote if storage.is_remote(remote) else str(Path(remote).resolve())
+    address = remote if storage.is_remote(remote) else str(Path(remote).resolve())
+    if unfit := UNFIT_IN_REMOTE.search(address):
+        raise VersionError(f"version.remote {address!r} has {unfit[0]!r} in it, DVC would store elsewhere: rename it")
+    return address
 
 
 def render_config(remote: str) -> str:
@@ -112,12 +132,29 @@ class Workspace:
 
     def fetch(self, files: Sequence[TrackedFile]) -> None:
         """Bring these files from the remote into the workspace, each checked against its digest."""
-        if not files:
-            return
+        if files:
+            self._pull(files)
+        self._check(files)
+
+    def fetch_unless_lost(self, files: Sequence[TrackedFile]) -> list[TrackedFile]:
+        """Fetch those of these files that the remote has."""
+        try:
+            self.fetch(files)
+            return list(files)
+        except LostFilesError:
+            found = [file for file in files if (self.folder / file.path).is_file()]
+            self._check(found)
+            return found
+
+    def _pull(self, files: Sequence[TrackedFile]) -> None:
         listing = self.folder / "wanted.dvc"
         listing.write_text(render_dvc_file(files), encoding="utf-8")
-        self._dvc(f"pull {listing.name}")
-        listing.unlink()
+        try:
+            self._dvc(f"pull {listing.name}")
+        finally:
+            listing.unlink()
+
+    def _check(self, files: Sequence[TrackedFile]) -> None:
         for file in files:
             with (self.folder / file.path).open("rb") as content:
                 if hashlib.file_digest(content, "md5").hexdigest() != file.md5:
@@ -129,6 +166,7 @@ class Workspace:
     def _dvc(self, *commands: str) -> None:
         settings = {
             "DVC_NO_ANALYTICS": "1",
+            **{name: str(self.folder / ".dvc/none") for name in CONFIG_FOLDERS},
             "DVC_SITE_CACHE_DIR": str(self.folder / ".dvc/site"),
             "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
             "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
@@ -144,7 +182,8 @@ class Workspace:
             check=False,
         )
         if finished.returncode != 0:
-            raise VersionError(f"cannot use remote {self._remote}: {_explain(finished.stderr)}")
+            kind = LostFilesError if re.search(MISSING, finished.stderr) else VersionError
+            raise kind(f"cannot use remote {self._remote}: {_explain(finished.stderr)}")
 
 
 def _explain(stderr: str) -> str:

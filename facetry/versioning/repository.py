@@ -14,17 +14,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facetry.catalogue import MANIFEST_NAME, TAXONOMY_NAME, Catalogue, Shard
 from facetry.config import VersionParams
-from facetry.errors import VersionError
+from facetry.errors import CatalogueError, VersionError
 from facetry.versioning.remote import TrackedFile, parse_dvc_file, render_config, render_dvc_file
 
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+:")
-VERSION_NAME = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
+VERSION_NAME = re.compile(r"(?!.*\.lock$)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 USER_AND_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 TAG_FORMAT = "%(refname:strip=3)%00%(taggerdate:unix)%00%(contents:subject)%00%(contents:body)"
+MALFORMED = "is malformed: somebody has changed its files by hand, use another version"
+NO_ROOM = "No space left on device"
+TIP = "refs/remotes/shared/tip"
+SETTINGS = (
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false"),
+    *("-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false", "-c", "push.gpgSign=false"),
+)
+"""What must not depend on whose machine it is, nor on what somebody has put into the repository."""
+PROTOCOLS = "file:git:http:https:ssh"
+"""All but those that run a command, as ext::sh does."""
 ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
 """What a git hook sets, and what would lead git away from the private clone."""
 
@@ -89,18 +99,22 @@ def index_folder(catalogue: str) -> str:
     return f"{catalogue}.index"
 
 
+def branch_of(catalogue: str) -> str:
+    return f"catalogue/{catalogue}"
+
+
 @contextmanager
 def open_repository(params: VersionParams, *, make: bool = False) -> Iterator["Repository"]:
     """A private clone that knows every version; `make` makes the repository when it is a folder that is missing."""
     address = params.repository
-    is_folder = ADDRESS.match(address) is None
     with tempfile.TemporaryDirectory(prefix="facetry-") as folder:
-        if is_folder:
+        if not params.has_address:
             address = str(Path(address).resolve())
             if not Path(address).exists() and not make:
                 raise VersionError(f"no repository at {params.repository}: push a catalogue first")
             if make and not (Path(address).is_dir() and any(Path(address).iterdir())):
-                _git("init", "--quiet", "--bare", address, inside=Path(folder))
+                branch = f"--initial-branch={branch_of(params.catalogue)}"
+                _git("init", "--quiet", "--bare", branch, address, inside=Path(folder))
         yield Repository(Path(folder), address=address, params=params)
 
 
@@ -110,12 +124,19 @@ class Repository:
     def __init__(self, folder: Path, *, address: str, params: VersionParams) -> None:
         self._address = address
         self._params = params
+        self._branch = f"refs/heads/{branch_of(params.catalogue)}"
         self._clone = folder / "clone"
         self._snapshots = folder / "snapshots"
         _git("init", "--quiet", str(self._clone), inside=folder)
         tags = f"refs/tags/{params.catalogue}/*"
-        if self._run("ls-remote", address, tags):
-            self._run("fetch", "--quiet", "--depth", "1", "--no-tags", address, f"+{tags}:{tags}")
+        found = [
+            line.partition("\t")[2] for line in self._run("ls-remote", "--", address, tags, self._branch).splitlines()
+        ]
+        refs = [f"+{tags}:{tags}"] if any(ref != self._branch for ref in found) else []
+        if self._branch in found:
+            refs.append(f"+{self._branch}:{TIP}")
+        if refs:
+            self._run("fetch", "--quiet", "--depth", "1", "--no-tags", "--", address, *refs)
         self.versions = self._read_versions()
 
     @property
@@ -139,7 +160,9 @@ class Repository:
         if wanted is None:
             return next(name for number in range(len(taken) + 1, 2**63) if (name := f"v{number}") not in taken)
         if not VERSION_NAME.fullmatch(wanted):
-            raise VersionError(f"version name '{wanted}': use letters, digits and single . _ - between them")
+            raise VersionError(
+                f"version name '{wanted}': use letters, digits and single . _ - between them, and not .lock at the end"
+            )
         if wanted in taken:
             raise VersionError(
                 f"version '{wanted}' of catalogue '{self._params.catalogue}' exists: choose another name"
@@ -153,32 +176,50 @@ class Repository:
         folder.mkdir(parents=True, exist_ok=True)
         for file in (MANIFEST_NAME, TAXONOMY_NAME):
             (folder / file).write_bytes(self._show(version, f"{name}/{file}"))
-        files = parse_dvc_file(self._show(version, f"{name}.dvc").decode())
-        return Snapshot(name, Catalogue.open(folder), {file.path: file for file in files})
+        listed = self._show(version, f"{name}.dvc").decode()
+        try:
+            catalogue = Catalogue.open(folder)
+            files = {file.path: file for file in parse_dvc_file(listed)}
+        except (CatalogueError, ValueError, TypeError, LookupError, yaml.YAMLError) as error:
+            raise VersionError(f"{self.describe(version)} {MALFORMED}") from error
+        if any(shard_path(name, shard) not in files for shard in catalogue.manifest.shards):
+            raise VersionError(f"{self.describe(version)} {MALFORMED}")
+        return Snapshot(name, catalogue, files)
+
+    def describe(self, version: Version) -> str:
+        where = _without_password(self._params.repository)
+        return f"version {version.name} of catalogue '{self._params.catalogue}' in {where}"
 
     def publish(self, catalogue: Catalogue, *, files: Mapping[str, TrackedFile], name: str, message: str) -> Version:
-        """Commit and tag a version on top of the latest; an `OutrunError` when that is no longer the latest."""
+        """Commit and tag a version on top of the branch; an `OutrunError` when someone else has moved that."""
         note = TagNote(
             number=self.latest.number + 1 if self.latest else 1,
             num_listings=len(catalogue),
             num_bytes=sum(shard.num_bytes for shard in catalogue.manifest.shards),
             digest=catalogue.digest,
         )
-        self._check_out_latest()
+        self._check_out(tip := self._tip())
         self._write(catalogue, files=files)
         self._name_committer()
         tag = f"{self._params.catalogue}/{name}"
         self._run("add", "--all", "--force", ".")
         self._run("commit", "--quiet", "--allow-empty", "--message", f"{tag}: {message}")
         self._run("tag", "--annotate", tag, "--message", message, "--message", note.model_dump_json())
-        self._push(tag)
+        self._push(tag, tip=tip)
         return next(version for version in self._read_versions() if version.name == name)
 
-    def _check_out_latest(self) -> None:
-        if self.latest is None:
-            self._run("checkout", "--quiet", "--orphan", "next")
+    def _tip(self) -> str:
+        """The commit that the branch ends in, or nothing when there is no branch.
+
+        It may be another than the latest version's, whose tag somebody may have deleted.
+        """
+        return self._run("for-each-ref", "--format=%(objectname)", TIP).strip()
+
+    def _check_out(self, tip: str) -> None:
+        if tip:
+            self._run("checkout", "--quiet", "--detach", tip)
         else:
-            self._run("checkout", "--quiet", "--detach", f"refs/tags/{self._params.catalogue}/{self.latest.name}")
+            self._run("checkout", "--quiet", "--orphan", "next")
 
     def _write(self, catalogue: Catalogue, *, files: Mapping[str, TrackedFile]) -> None:
         name = self._params.catalogue
@@ -195,14 +236,11 @@ class Repository:
             (self._clone / path).parent.mkdir(exist_ok=True)
             (self._clone / path).write_bytes(text.encode())
 
-    def _push(self, tag: str) -> None:
-        branch = f"refs/heads/catalogue/{self._params.catalogue}"
-        base = self._run("rev-parse", f"{self._tag_of(self.latest)}^{{}}").strip() if self.latest else ""
+    def _push(self, tag: str, *, tip: str) -> None:
         try:
-            self._run("push", "--quiet", "--atomic", self._address, f"HEAD:{branch}", f"refs/tags/{tag}")
+            self._run("push", "--quiet", "--atomic", "--", self._address, f"HEAD:{self._branch}", f"refs/tags/{tag}")
         except VersionError as error:
-            tip = self._run("ls-remote", self._address, branch).partition("\t")[0]
-            if tip == base:
+            if self._run("ls-remote", "--", self._address, self._branch).partition("\t")[0] == tip:
                 raise
             raise OutrunError from error
 
@@ -241,15 +279,16 @@ def _version(line: str) -> Version | None:
 
 def _git(*arguments: str, inside: Path) -> bytes:
     environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
-    environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-    command = ["git", *arguments]
+    environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": PROTOCOLS}
+    command = ["git", *SETTINGS, *arguments]
     try:
         finished = subprocess.run(command, cwd=inside, env=environment, capture_output=True, check=False)
     except FileNotFoundError as error:
         raise VersionError("versions need git, which is not on PATH: install it") from error
     if finished.returncode != 0:
         complaint = _first_complaint(finished.stderr.decode(errors="replace"))
-        raise VersionError(f"git {arguments[0]} fails: {complaint}: check version.repository")
+        mend = "make room, there or in the temporary folder" if NO_ROOM in complaint else "check version.repository"
+        raise VersionError(f"git {arguments[0]} fails: {complaint}: {mend}")
     return finished.stdout
 
 

@@ -1,6 +1,5 @@
 """Listings are taken out of a catalogue: the next version is without them."""
 
-import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from facetry.versioning.publishing import Published, publish, until_not_outrun
 from facetry.versioning.repository import Snapshot
 
 NUM_NAMED = 5
+ENDLESS = 1e12
+"""Megabytes that no shard reaches, so that it is not cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ def _take_down_once(ids: Sequence[str], *, line: Line, name: str | None) -> Take
     snapshots = {version.name: line.repository.read(version) for version in line.repository.versions}
     files = {file.path: file for snapshot in snapshots.values() for file in snapshot.index_files()}
     index = ShardIndex.fetch(list(files.values()), workspace=line.workspace)
+    for snapshot in snapshots.values():
+        index = index.completed_from(snapshot, workspace=line.workspace)
     held = {sha256: found for sha256, lines in index.tables.items() if (found := _of_these(lines, ids))}
     still_in = {listing: _versions_with(listing, snapshots=snapshots, held=held) for listing in ids}
     unknown = [listing for listing in ids if latest.name not in still_in[listing]]
@@ -119,7 +122,7 @@ def _rewrite(catalogue: Catalogue, *, without: frozenset[str], folder: Path) -> 
             params=ParamsAsRecorded.model_validate(catalogue.manifest.params),
             taxonomy_yaml=catalogue.taxonomy_yaml,
             parent=catalogue,
-            shard_megabytes=math.inf,
+            shard_megabytes=ENDLESS,
         ) as writer:
             for listing in catalogue.listings():
                 if listing.id not in without:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -163,21 +164,51 @@ def test_a_full_bucket_is_one_line(params: VersionParams, cluster: Path, tmp_pat
     assert versions(params=params) == []
 
 
-def test_a_full_folder_is_one_line_and_the_push_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("no small disk can be mounted here: run as root")
-    try:
-        params = VersionParams(repository=str(tmp_path / "repository"), remote=str(disk / "remote"))
-        given = write(tmp_path / "given", [listing(number) for number in range(100)])
-        _refuses(given, params=params, because="there is no room left")
-        assert versions(params=params) == []
-        subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
-        assert push(given, params=params).version.name == "v1"
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def _resize(disk: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+
+
+def test_a_full_folder_is_one_line_and_the_push_goes_on_when_there_is_room(disk: Path, tmp_path: Path) -> None:
+    params = VersionParams(repository=str(tmp_path / "repository"), remote=str(disk / "remote"))
+    given = write(tmp_path / "given", [listing(number) for number in range(100)])
+    _refuses(given, params=params, because="there is no room left")
+    assert versions(params=params) == []
+    _resize(disk, "8m")
+    assert push(given, params=params).version.name == "v1"
+
+
+@pytest.mark.parametrize(
+    ("size", "because"),
+    [
+        ("32k", "make room, there or in the temporary folder"),
+        ("150k", "set TMPDIR"),
+        ("1m", "no room left, in the rem"),
+    ],
+)
+def test_a_full_temporary_folder_is_one_line_whoever_fills_it(
+    size: str, because: str, disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First it is full for git, then for the copies of the shards, then for DVC."""
+    params = VersionParams(repository=str(tmp_path / "repository"), remote=str(tmp_path / "remote"))
+    given = write(tmp_path / "given", [listing(number) for number in range(150)])
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    _resize(disk, size)
+    _refuses(given, params=params, because=because)
+    _resize(disk, "8m")
+    assert versions(params=params) == []
+    assert push(given, params=params).version.name == "v1"
 
 
 def _refuses(given: Catalogue, *, params: VersionParams, because: str) -> None:

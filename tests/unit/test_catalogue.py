@@ -1,5 +1,6 @@
 """Catalogues on disk: what is written is read, and damage is named."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
@@ -7,11 +8,13 @@ from random import Random
 import pyarrow.parquet as pq
 import pytest
 
-from facetry.catalogue import Catalogue, CatalogueWriter
-from facetry.config import IngestParams
+from facetry.catalogue import Catalogue, CatalogueWriter, VersionRecord, record_version
+from facetry.cleaning import clean
+from facetry.config import CleanParams, IngestParams, SplitParams
 from facetry.errors import CatalogueError
 from facetry.listing import Label, LabelSource, Listing, ListingImage, Split
 from facetry.parts import plan
+from facetry.splitting import split
 
 TAXONOMY = "Pan:\n  attributes: {lid: [with, without]}\nPot:\n"
 
@@ -106,6 +109,18 @@ def test_shards_are_near_the_size_asked_for_and_never_far_above_it(tmp_path: Pat
     assert 0.1 < sum(sizes) / len(sizes) < 0.4
 
 
+def test_shards_keep_their_size_from_stage_to_stage(tmp_path: Path) -> None:
+    labelled = [dataclasses.replace(one, brand=one.id, label=Label("Pan"), title=one.id) for one in noisy(300)]
+    ingested = Catalogue.open(write(tmp_path / "ingested", labelled, shard_megabytes=0.2))
+    clean(ingested, params=CleanParams(), out=tmp_path / "clean")
+    split(Catalogue.open(tmp_path / "clean"), params=SplitParams(), out=tmp_path / "split")
+    catalogues = [ingested, *(Catalogue.open(tmp_path / stage) for stage in ("clean", "split"))]
+    assert [catalogue.manifest.shard_megabytes for catalogue in catalogues] == [0.2] * 3
+    rows = [[shard.num_rows for shard in catalogue.manifest.shards] for catalogue in catalogues]
+    assert len(rows[0]) > 5
+    assert rows[0] == rows[1] == rows[2]
+
+
 def test_the_parts_of_a_catalogue_are_its_shards_each_once_and_in_order(tmp_path: Path) -> None:
     listings = noisy(300)
     whole = Catalogue.open(write(tmp_path / "c", listings, shard_megabytes=0.2))
@@ -167,3 +182,15 @@ def test_a_writer_that_fails_leaves_no_catalogue(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         write(tmp_path / "c", listings_that_break())
     assert not (tmp_path / "c/catalogue.json").exists()
+
+
+def test_a_catalogue_knows_its_version_while_its_content_is_that_of_the_version(tmp_path: Path) -> None:
+    catalogue = Catalogue.open(write(tmp_path / "given", [NOTHING]))
+    assert catalogue.version is None
+    record_version(tmp_path / "given", VersionRecord(catalogue="listings", version="v2", digest=catalogue.digest))
+    assert Catalogue.open(tmp_path / "given").version == "listings/v2"
+    record_version(tmp_path / "given", VersionRecord(catalogue="listings", version="v2", digest="of something else"))
+    assert Catalogue.open(tmp_path / "given").version is None
+    (tmp_path / "given/version.json").write_text("{}")
+    with pytest.raises(CatalogueError, match=r"version\.json is malformed: delete it, or pull the version again"):
+        _ = Catalogue.open(tmp_path / "given").version

@@ -1,18 +1,52 @@
 """What a person sees: one line and exit status 2 for whatever they can mend, and never a traceback."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
+from facetry.catalogue import Catalogue
+from facetry.cli.app import app
+from facetry.listing import DUPLICATE_OF
 from tests.conftest import TinyRun
+
+
+def _commands(group: TyperGroup, *before: str) -> Iterator[tuple[str, ...]]:
+    """The words that call each command of a group, and of the groups in it."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, *before, name)
+        else:
+            yield (*before, name)
+
+
+def _group(*names: str) -> TyperGroup:
+    """The program itself, or the group of commands of that name."""
+    group = typer.main.get_command(app)
+    for name in names:
+        assert isinstance(group, TyperGroup)
+        group = group.commands[name]
+    assert isinstance(group, TyperGroup)
+    return group
 
 
 def _facetry(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "facetry", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    wide = {**os.environ, "COLUMNS": "300"}
+    return subprocess.run(command, cwd=cwd, env=wide, capture_output=True, text=True, check=False)
+
+
+def _said(*arguments: str | Path, cwd: Path) -> str:
+    finished = _facetry(*arguments, cwd=cwd)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.strip()
 
 
 def _refusal(*arguments: str | Path, cwd: Path) -> str:
@@ -22,14 +56,16 @@ def _refusal(*arguments: str | Path, cwd: Path) -> str:
     return finished.stderr.strip()
 
 
-@pytest.mark.parametrize(
-    "command", ["draw", "ingest", "clean", "split", "train", "evaluate", "release", "serve", "demo"]
-)
-def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
-    helped = _facetry(command, "--help", cwd=tmp_path)
-    assert helped.returncode == 0
-    assert "--params" in helped.stdout
-    assert "--set" in helped.stdout
+@pytest.mark.parametrize("command", list(_commands(_group())), ids=" ".join)
+def test_every_command_explains_itself_and_what_it_takes(command: tuple[str, ...], tmp_path: Path) -> None:
+    helped = _said(*command, "--help", cwd=tmp_path)
+    *groups, name = command
+    described = _group(*groups).commands[name]
+    assert " ".join(str(described.help).split()) in helped
+    for parameter in described.params:
+        explanation = getattr(parameter, "help", None)
+        assert explanation, f"{parameter.name} is not explained"
+        assert explanation in helped
 
 
 def test_all_errors_of_the_parameters_come_at_once(tmp_path: Path) -> None:
@@ -57,6 +93,7 @@ def test_bad_inputs_end_in_one_line(tmp_path: Path, tiny_run: TinyRun) -> None:
         "override": _refusal("serve", "nowhere", "--set", "serve.http_port", cwd=tmp_path),
         "foreign": _refusal("split", tiny_run.split.parent / "clean", "--out", "full", cwd=tmp_path),
         "overlap": _refusal("clean", tiny_run.split, "--out", tiny_run.split, cwd=tmp_path),
+        "push": _refusal("data", "push", tiny_run.split, "--out", tiny_run.split, cwd=tmp_path),
         "server": _refusal("predict", "127.0.0.1:1", "--title", "x", cwd=tmp_path),
         "nothing": _refusal("predict", "127.0.0.1:1", cwd=tmp_path),
         "image": _refusal("predict", "127.0.0.1:1", "--image", "few.csv", cwd=tmp_path),
@@ -65,7 +102,39 @@ def test_bad_inputs_end_in_one_line(tmp_path: Path, tiny_run: TinyRun) -> None:
     assert "unknown split 'tset': use train, validation, test" in refusals["split"]
     assert "holds something else" in refusals["foreign"]
     assert "overlap: choose another --out" in refusals["overlap"]
+    assert "overlap: choose another --out" in refusals["push"]
+    assert Catalogue.open(tiny_run.split).version is None
     assert (tmp_path / "full" / "precious.txt").read_text() == "keep me"
+
+
+def test_a_shop_that_is_read_in_parts_becomes_versions(tmp_path: Path, tiny_run: TinyRun) -> None:
+    findings: list[str] = []
+    for part in ("1", "2"):
+        _said("ingest", tiny_run.drawn, "--part", f"{part}/2", "--out", f"part-{part}", cwd=tmp_path)
+        _said("examine", f"part-{part}", "--out", f"findings-{part}", cwd=tmp_path)
+        findings += ["--findings", f"findings-{part}"]
+    _said("merge", "part-2", "part-1", "--out", "merged", cwd=tmp_path)
+    _said("clean", "merged", *findings, "--out", "clean", cwd=tmp_path)
+    ratios = json.dumps(dict(tiny_run.params.split.ratios))
+    _said("split", "clean", "--out", "split", "--set", f"split.ratios={ratios}", cwd=tmp_path)
+    whole = Catalogue.open(tiny_run.split)
+    assert list(Catalogue.open(tmp_path / "split").listings()) == list(whole.listings())
+
+    pushed = _said("data", "push", "split", "--out", "kept", cwd=tmp_path)
+    assert pushed.startswith("version v1 of listings: 120 listings (120 added, 0 removed, 0 relabelled), ")
+    taken_down = _said("data", "take-down", _survivor(whole), cwd=tmp_path)
+    assert taken_down.startswith("version v2 of listings: 119 listings, 1 taken down, ")
+    assert "; still in v1; clean again, images of " in taken_down
+    assert [line.split()[0] for line in _said("data", "list", cwd=tmp_path).splitlines()] == ["v1", "v2"]
+    assert _said("data", "diff", "v1", "v2", "--out", "d.jsonl", cwd=tmp_path) == "0 added, 1 removed, 0 relabelled"
+    assert json.loads((tmp_path / "d.jsonl").read_bytes()) == {"listing": _survivor(whole), "change": "removed"}
+    assert Catalogue.open(tmp_path / "kept").version == "listings/v1"
+
+
+def _survivor(catalogue: Catalogue) -> str:
+    """A listing that an image of another one is a duplicate of."""
+    rejections = (image.rejection or "" for listing in catalogue.listings() for image in listing.images)
+    return next(text.removeprefix(DUPLICATE_OF) for text in rejections if text.startswith(DUPLICATE_OF))
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path, tiny_run: TinyRun) -> None:

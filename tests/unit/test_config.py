@@ -76,7 +76,7 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
 def test_columns_must_make_a_listing() -> None:
     with pytest.raises(ConfigError, match=r"ingest\.columns: no field of a listing is called colour: use id, title"):
         parse_params({"ingest": {"columns": {"id": "sku", "title": "name", "colour": "hue"}}}, origin="x")
-    with pytest.raises(ConfigError, match=r"ingest\.columns: must name a column for title or images"):
+    with pytest.raises(ConfigError, match=r"ingest\.columns: must have title or images"):
         parse_params({"ingest": {"columns": {"id": "sku"}}}, origin="x")
     with pytest.raises(ConfigError, match="ingest: columns must name one for id, or else id_from_content"):
         parse_params({"ingest": {"columns": {"title": "name"}}}, origin="x")

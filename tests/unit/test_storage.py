@@ -121,3 +121,41 @@ def test_a_file_is_replaced_at_once(tmp_path: Path) -> None:
     storage.write_atomically(path, b"2")
     assert path.read_bytes() == b"2"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(tmp_path: Path) -> None:
+    absent = tmp_path / "absent/a.json"
+    with pytest.raises(StorageError) as caught:
+        storage.write_atomically(absent, b"1")
+    reason = f"No such file or directory: make the folder {absent.parent}, or choose another"
+    assert str(caught.value) == f"cannot write {absent}: {reason}"
+    with pytest.raises(StorageError, match=f"cannot write {tmp_path}: it is a folder"):
+        storage.write_atomically(tmp_path, b"1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_a_link_stays_one_and_what_it_points_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "large-disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "large-disk")
+    for number in range(2):
+        with storage.new_folder(tmp_path / "out", commit="done.json") as folder:
+            (folder / "done.json").write_text(str(number))
+        assert (tmp_path / "out").is_symlink()
+        assert (tmp_path / "large-disk/done.json").read_text() == str(number)
+
+
+def test_a_link_in_the_place_of_the_partial_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/file").write_text("gold")
+    (tmp_path / ".out.partial").symlink_to(tmp_path / "precious")
+    with pytest.raises(OSError), storage.new_folder(tmp_path / "out", commit="done.json"):  # noqa: PT011
+        pass
+    assert (tmp_path / "precious/file").read_text() == "gold"
+
+
+def test_progress_is_gone_once_the_output_is_whole(tmp_path: Path) -> None:
+    progress = storage.progress_folder(tmp_path / "out")
+    with storage.new_folder(tmp_path / "out", commit="done.json") as folder:
+        (progress / "half").write_text("1")
+        (folder / "done.json").write_text("1")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

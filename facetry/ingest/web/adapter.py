@@ -1,7 +1,8 @@
 """A web source: the pages of a shop, read as rows by a YAML file that says where what is."""
 
+import hashlib
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
@@ -10,7 +11,7 @@ from pathlib import Path
 from facetry import storage
 from facetry.errors import SourceError
 from facetry.ingest.tables import Row
-from facetry.ingest.web.description import WebDescription, parse_description
+from facetry.ingest.web.description import parse_description
 from facetry.ingest.web.extraction import PageError, read_cells
 from facetry.ingest.web.fetcher import Fetcher, FetchError
 from facetry.ingest.web.pages import source_pages
@@ -31,22 +32,27 @@ def open_web_source(path: str | Path, *, fetcher: Fetcher) -> "WebSource":
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not UTF-8: save it as UTF-8") from error
     folder = str(path).rpartition("/")[0] if storage.is_remote(path) else str(Path(path).parent)
-    return WebSource(parse_description(text, origin=str(path)), folder=folder, fetcher=fetcher)
+    return WebSource(text, origin=str(path), folder=folder, fetcher=fetcher)
 
 
 class WebSource:
-    """Pages as rows: `line` counts the pages, and the columns are fields of a listing."""
+    """Pages as the rows of a table: `line` counts the pages, and the columns are fields of a listing."""
 
-    def __init__(self, description: WebDescription, *, folder: str, fetcher: Fetcher) -> None:
-        self._description = description
+    def __init__(self, text: str, *, origin: str, folder: str, fetcher: Fetcher) -> None:
+        self._text = text
+        self._description = parse_description(text, origin=origin)
         self._folder = folder
         self._fetcher = fetcher
-        self.columns = tuple(dict.fromkeys(["id", *description.fields]))
+        self.columns = tuple(dict.fromkeys(["id", *self._description.fields]))
 
-    def num_pages(self) -> int:
+    def digest(self) -> str:
+        addresses = "\n".join(page.url for page in self._pages)
+        return hashlib.sha256(f"{self._text}\n{addresses}".encode("utf-8", "surrogatepass")).hexdigest()
+
+    def num_rows(self) -> int:
         return len(self._pages)
 
-    def rows(self, *, start: int = 0, end: int | None = None) -> Generator[Row, None, None]:
+    def rows(self, columns: Sequence[str], *, start: int, end: int) -> Generator[Row, None, None]:
         """A row for each page from number `start` to before `end`, counted from 0, in the order of the pages.
 
         Pages ahead of the row that was taken last are fetched at the same time, but not many.

@@ -28,6 +28,7 @@ NUM_POOLS = 64
 PIECE_BYTES = 2**16
 REDIRECTS = (301, 302, 303, 307, 308)
 PASSING = (408, 425, 429)
+MAX_SAID_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Client:
                 raise FetchError(f"cannot be trusted: {cause.verify_message}") from error
             said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
             raise PassingError(f"broke off: {said or type(cause).__name__}") from error
+        except ValueError as error:
+            raise PassingError(f"answered nonsense: {str(error)[:MAX_SAID_CHARACTERS]}") from error
 
     def _too_slow(self) -> PassingError:
         return PassingError(f"took longer than {self._timeout_seconds:g} s")
@@ -155,9 +158,10 @@ class _GuardedPools(urllib3.PoolManager):
 
 
 def _leave(response: urllib3.BaseHTTPResponse) -> None:
-    """Free the connection: for the next request when little of the response is left, else by closing it."""
-    with suppress(HTTPError):
-        response.read(PIECE_BYTES)
+    """Free the connection: for the next request when little is known to be left of the response, else at once."""
+    if response.length_remaining is not None and response.length_remaining <= PIECE_BYTES:
+        with suppress(HTTPError, ValueError):
+            response.read(PIECE_BYTES)
     response.close()
 
 
@@ -211,7 +215,7 @@ def gunzip(data: bytes, *, max_bytes: int) -> bytes:
 def _wait_seconds(response: urllib3.BaseHTTPResponse) -> float:
     try:
         return urllib3.Retry().get_retry_after(response) or 0.0
-    except (InvalidHeader, OverflowError):
+    except (InvalidHeader, OverflowError, ValueError):
         return 0.0
 
 

@@ -8,7 +8,7 @@ import yaml
 from lxml import etree
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
 
-from facetry.config import LISTING_FIELDS
+from facetry.config import check_fields
 from facetry.errors import SourceError
 from facetry.validation import explain
 
@@ -41,13 +41,13 @@ XPathOption = Annotated[etree.XPath, PlainValidator(compile_xpath)] | None
 RegexOption = Annotated[Pattern, PlainValidator(compile_regex)] | None
 
 
-class Part(BaseModel):
+class DescriptionPart(BaseModel):
     """The base of every part of the file: immutable and closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-class PageSource(Part):
+class PageSource(DescriptionPart):
     """The pages: addresses in a file beside this one, those of a sitemap, or both; of them those that `match`."""
 
     page_list: str | None = Field(default=None, alias="list", min_length=1)
@@ -61,7 +61,7 @@ class PageSource(Part):
         return self
 
 
-class FieldSource(Part):
+class FieldSource(DescriptionPart):
     """Where a field's value is: one of the four, of which `regex` may take a part."""
 
     address: Literal["url"] | None = Field(default=None, alias="from")
@@ -80,7 +80,7 @@ class FieldSource(Part):
         return self
 
 
-class WebDescription(Part):
+class WebDescription(DescriptionPart):
     """All of the file. A listing whose `id` is not described is called by its address."""
 
     pages: PageSource
@@ -89,11 +89,7 @@ class WebDescription(Part):
     @field_validator("fields")
     @classmethod
     def _fields_make_a_listing(cls, fields: Mapping[str, FieldSource]) -> Mapping[str, FieldSource]:
-        unknown = [field for field in fields if field not in LISTING_FIELDS]
-        if unknown:
-            raise ValueError(f"no field of a listing is called {', '.join(unknown)}: use {', '.join(LISTING_FIELDS)}")
-        if not {"title", "images"} & set(fields):
-            raise ValueError("must have title or images")
+        check_fields(fields)
         return fields
 
 
@@ -101,7 +97,7 @@ def parse_description(text: str, *, origin: str) -> WebDescription:
     """The description in `text`; a `SourceError` names everything that is wrong with it, and `origin`."""
     try:
         tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SourceError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise SourceError(f"{origin} must map pages and fields to what they are")

@@ -1,17 +1,22 @@
 """The fields of a listing, taken out of an HTML page."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urljoin
 
+import regex
 from lxml import etree, html
 
+from facetry.ingest.cells import json_list
 from facetry.ingest.web.description import FieldSource
 from facetry.ingest.web.fetcher import Document
 
 LIST_FIELDS = ("images", "candidates")
 REGEX_SECONDS = 2.0
 CHARSET_HEAD_BYTES = 4096
+SCRIPT_LIST = re.compile(r"""\[\s*+(?:(?:'[^'\\]*+'|"[^"\\]*+")\s*+,?\s*+)*+\]""")
+SCRIPT_TEXT = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 JSON_LD_SCRIPTS = etree.XPath("//script[@type='application/ld+json']/text()", smart_strings=False)
 BASE = etree.XPath("string(//base/@href)", smart_strings=False)
 
@@ -51,6 +56,9 @@ class _Page:
         self._product_sought = False
 
     def absolute(self, address: str) -> str:
+        """Where an address leads from the page; a list that could not be read is none, and stays as it is."""
+        if address.startswith("["):
+            return address
         return _joined(self._base, address)
 
     def values(self, source: FieldSource, *, listed: bool) -> list[str]:
@@ -58,10 +66,10 @@ class _Page:
         texts = list(self._texts(source))
         if source.regex is not None:
             matches = (match for text in texts for match in source.regex.finditer(text, timeout=REGEX_SECONDS))
-            texts = [match[1] if source.regex.groups else match[0] for match in matches]
+            texts = [_matched_text(match) for match in matches]
         if listed:
             texts = [item for text in texts for item in _items(text)]
-        return [text.strip() for text in texts if text and text.strip()]
+        return [text.strip() for text in texts if text.strip()]
 
     def _texts(self, source: FieldSource) -> Iterator[str]:
         if source.constant is not None:
@@ -116,16 +124,18 @@ def _found_texts(found: object) -> Iterator[str]:
             yield item
 
 
+def _matched_text(match: regex.Match[str]) -> str:
+    """The first group that took part in the match, or all of it when the regex has no groups."""
+    groups = match.groups() or (match[0],)
+    return next((text for text in groups if text is not None), "")
+
+
 def _items(text: str) -> Sequence[str]:
-    if not text.strip().startswith("["):
-        return [text]
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PageError(f"what was found begins like a list and is not JSON: {error}") from error
-    if not all(isinstance(item, str) for item in items):
-        raise PageError("the JSON list that was found holds more than texts")
-    return list(items)
+    """The texts in a list of JSON, or of JavaScript without escapes; what is no such list is one item."""
+    if SCRIPT_LIST.fullmatch(text.strip()):
+        return [single or double for single, double in SCRIPT_TEXT.findall(text)]
+    listed = json_list(text)
+    return [text] if listed is None else listed
 
 
 def _json_ld_products(root: html.HtmlElement) -> Iterator[object]:

@@ -10,11 +10,11 @@ from urllib.parse import urljoin
 from weakref import WeakValueDictionary
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_exponential, wait_random
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from facetry.config import FetchParams
+from facetry.ingest.backoff import backoff
 from facetry.ingest.web.client import Answer, Client
 from facetry.ingest.web.failures import FetchError, PassingError, too_large
 from facetry.ingest.web.journal import Document, Journal
@@ -44,7 +44,7 @@ class Fetcher:
         self._run = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._turns: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
-        self._backoff = wait_exponential(params.first_wait_seconds) + wait_random(0, params.first_wait_seconds)
+        self._backoff = backoff(params)
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +105,7 @@ class Fetcher:
     def _wait_seconds(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked_for = error.wait_seconds if isinstance(error, PassingError) else 0.0
-        return min(max(asked_for, self._backoff(state)), self.params.longest_wait_seconds)
+        return max(self._backoff(state), min(asked_for, self.params.longest_wait_seconds))
 
     def _follow(self, address: str, *, max_bytes: int, heed_robots: bool) -> Document:
         """One try, through all redirects; the time limit is for all of its requests together."""

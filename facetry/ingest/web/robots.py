@@ -11,6 +11,8 @@ from facetry.ingest.web.failures import FetchError, RefusedAddressError
 
 MAX_ROBOTS_BYTES = 2**19
 ROBOTS_PATH = "/robots.txt"
+ESCAPE = re.compile("%([0-9a-fA-F]{2})")
+UNRESERVED = re.compile("[A-Za-z0-9._~-]")
 KEPT_CHARACTERS = "%/*$?&=:;@!'()+,~[]"
 
 
@@ -24,6 +26,7 @@ class Rules:
 
     def allow(self, path: str) -> bool:
         """Whether `path`, with its query, may be fetched."""
+        path = _with_one_spelling(path)
         deciding = max(
             ((len(pattern), allowed) for pattern, allowed in self.patterns if _matches(pattern, path)), default=None
         )
@@ -34,7 +37,7 @@ class Robots:
     """The rules of every site that was asked about, each read once by `read`; thread-safe."""
 
     def __init__(self, *, user_agent: str, read: Callable[[str], bytes]) -> None:
-        self._product = re.split(r"[/\s]", user_agent)[0].lower()
+        self._product = _product(user_agent)
         self._read = read
         self._lock = threading.Lock()
         self._sites: dict[str, Future[Rules]] = {}
@@ -71,19 +74,35 @@ def parse(text: str, *, product: str) -> Rules:
     naming = False
     for key, value in _lines(text):
         if key == "user-agent":
-            speaking_to = [*speaking_to, value.lower()] if naming else [value.lower()]
-            groups.setdefault(value.lower(), [])
+            agent = _product(value)
+            speaking_to = [*speaking_to, agent] if naming else [agent]
+            groups.setdefault(agent, [])
         else:
-            for agent in speaking_to:
-                groups[agent].append((key, value))
+            for named in speaking_to:
+                groups[named].append((key, value))
         naming = key == "user-agent"
     lines = groups.get(product, groups.get("*", []))
     patterns = tuple(
-        (quote(value, safe=KEPT_CHARACTERS), key == "allow")
+        (_with_one_spelling(quote(value, safe=KEPT_CHARACTERS)), key == "allow")
         for key, value in lines
         if key in ("allow", "disallow") and value
     )
     return Rules(patterns, max((_seconds(value) for key, value in lines if key == "crawl-delay"), default=0.0))
+
+
+def _product(user_agent: str) -> str:
+    """Who a user agent is, whatever its version: `facetry` of `facetry/1.0`."""
+    return re.split(r"[/\s]", user_agent)[0].lower()
+
+
+def _with_one_spelling(path: str) -> str:
+    """A path in which characters are escaped that have to be, and no others."""
+    return ESCAPE.sub(_respelled, path)
+
+
+def _respelled(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if UNRESERVED.fullmatch(character) else escape[0].upper()
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:

@@ -6,9 +6,10 @@ from random import Random
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from facetry.cleaning.appearance import Appearance, examine
+from facetry.cleaning.appearance import Appearance, look_at
+from facetry.cleaning.findings import FAULTS, WITHOUT, find_faults, tabulate
 from facetry.config import CleanParams
 
 PARAMS = CleanParams()
@@ -41,8 +42,22 @@ def whole_file(kind: str, **options: object) -> bytes:
     return encode(photograph(1, width=400, height=320), kind, **options)
 
 
+@cache
+def with_margins(side: int, margin: float, *, colour: str = "white") -> Image.Image:
+    """A photograph between flat margins above and below, each that share of the height."""
+    image = Image.new("RGB", (side, side), colour)
+    top = round(side * margin)
+    image.paste(photograph(1, width=side, height=side - 2 * top), (0, top))
+    return image
+
+
 def look(data: bytes, params: CleanParams = PARAMS) -> Appearance:
-    return examine(data, params=params)
+    return look_at(data, params=params)
+
+
+def fault(data: bytes) -> str | None:
+    (place,) = find_faults(tabulate([look(data)]), params=PARAMS)
+    return None if place == WITHOUT else FAULTS[place]
 
 
 def distance(one: Appearance, other: Appearance) -> int:
@@ -55,8 +70,9 @@ def distance(one: Appearance, other: Appearance) -> int:
 @pytest.mark.parametrize("size", [(640, 400), (400, 900), (301, 333)])
 def test_every_format_is_seen_alike(kind: str, size: tuple[int, int]) -> None:
     image = photograph(1, width=size[0], height=size[1])
-    seen, reference = look(encode(image, kind)), look(encode(image, "PNG"))
-    assert seen.fault is None
+    data = encode(image, kind)
+    seen, reference = look(data), look(encode(image, "PNG"))
+    assert fault(data) is None
     assert (seen.width, seen.height) == size
     assert distance(seen, reference) <= PARAMS.duplicate_radius
 
@@ -68,10 +84,39 @@ def test_every_kind_of_pixel_is_read(mode: str) -> None:
         odd = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
     else:
         odd = image.convert(mode)
-    seen = look(encode(odd, "JPEG" if mode in ("CMYK", "YCbCr") else "PNG"))
-    assert seen.fault is None
+    data = encode(odd, "JPEG" if mode in ("CMYK", "YCbCr") else "PNG")
+    assert fault(data) is None
     if mode != "1":
-        assert distance(seen, look(encode(image))) <= PARAMS.duplicate_radius
+        assert distance(look(data), look(encode(image))) <= PARAMS.duplicate_radius
+
+
+@pytest.mark.parametrize(
+    ("kind", "white"),
+    [
+        *((np.uint16, white) for white in (255, 4095, 65535)),
+        *((np.int32, white) for white in (255, 65535, 1e9)),
+        *((np.float32, white) for white in (1, 255, 65535, 1e9)),
+    ],
+)
+def test_grey_of_any_depth_is_read(kind: type[np.generic], white: float) -> None:
+    image = ImageOps.autocontrast(photograph(1, width=400, height=400).convert("L"))
+    levels = np.asarray(image) / 255 * white
+    data = encode(Image.fromarray(levels.astype(kind)), "TIFF")
+    assert fault(data) is None
+    assert distance(look(data), look(encode(image))) <= PARAMS.duplicate_radius
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+@pytest.mark.parametrize("level", [0, 200, 40_000])
+def test_grey_of_any_depth_can_be_blank(kind: type[np.generic], level: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 3, (400, 400))
+    assert fault(encode(Image.fromarray((level + noise).astype(kind)), "TIFF")) == "blank"
+
+
+def test_a_float_that_is_no_number_does_no_harm() -> None:
+    levels = np.asarray(photograph(1).convert("L")).astype(np.float32)
+    levels[0, :4] = np.nan, np.inf, -np.inf, 3
+    assert fault(encode(Image.fromarray(levels), "TIFF")) is None
 
 
 def test_only_the_first_frame_of_an_animation_counts() -> None:
@@ -83,24 +128,24 @@ def test_only_the_first_frame_of_an_animation_counts() -> None:
 def test_transparency_is_seen_on_white() -> None:
     clear = photograph(1).convert("RGBA")
     clear.putalpha(0)
-    assert look(encode(clear, "PNG")).fault == "blank"
+    assert fault(encode(clear, "PNG")) == "blank"
     palette = Image.new("P", (400, 400))
     palette.putpalette([0, 0, 0, 255, 255, 255])
-    assert look(encode(palette, "PNG", transparency=0)).fault == "blank"
+    assert fault(encode(palette, "PNG", transparency=0)) == "blank"
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("percent", CUTS)
 def test_a_jpeg_cut_anywhere_is_corrupt(progressive: bool, percent: int) -> None:
     whole = whole_file("JPEG", quality=88, progressive=progressive)
-    assert look(whole).fault is None
+    assert fault(whole) is None
     cut = whole[: len(whole) * percent // 100]
     zeros = bytes(len(whole) - len(cut))
     found = {
-        "short": look(cut).fault,
-        "closed again": look(cut + b"\xff\xd9").fault,
-        "filled with zeros": look(cut + zeros).fault,
-        "filled and closed": look(cut + zeros[2:] + b"\xff\xd9").fault,
+        "short": fault(cut),
+        "closed again": fault(cut + b"\xff\xd9"),
+        "filled with zeros": fault(cut + zeros),
+        "filled and closed": fault(cut + zeros[2:] + b"\xff\xd9"),
     }
     assert set(found.values()) == {"corrupt"}, found
 
@@ -109,7 +154,7 @@ def test_a_jpeg_cut_anywhere_is_corrupt(progressive: bool, percent: int) -> None
 @pytest.mark.parametrize("percent", CUTS)
 def test_any_other_image_cut_anywhere_is_corrupt(kind: str, percent: int) -> None:
     whole = whole_file(kind)
-    assert look(whole[: len(whole) * percent // 100]).fault == "corrupt"
+    assert fault(whole[: len(whole) * percent // 100]) == "corrupt"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -117,18 +162,51 @@ def test_any_other_image_cut_anywhere_is_corrupt(kind: str, percent: int) -> Non
 def test_an_image_whose_end_is_zeros_is_corrupt(kind: str, percent: int) -> None:
     whole = whole_file(kind)
     cut = whole[: len(whole) * percent // 100]
-    assert look(cut + bytes(len(whole) - len(cut))).fault == "corrupt"
+    assert fault(cut + bytes(len(whole) - len(cut))) == "corrupt"
+
+
+@pytest.mark.parametrize("colour", ["white", "black", "grey"])
+@pytest.mark.parametrize("margin", [0.03, 0.4])
+@pytest.mark.parametrize(("side", "quality", "method"), [(400, 100, 0), (800, 10, 4), (1200, 80, 4), (1200, 100, 0)])
+def test_a_webp_with_a_flat_margin_is_whole(side: int, quality: int, method: int, margin: float, colour: str) -> None:
+    data = encode(with_margins(side, margin, colour=colour), "WEBP", quality=quality, method=method)
+    assert fault(data) is None
+
+
+def test_a_flat_margin_ends_in_many_zeros() -> None:
+    assert encode(with_margins(1600, 0.4), "WEBP", quality=100, method=0).endswith(bytes(64))
+
+
+@pytest.mark.parametrize("options", [{}, {"quality": 10}, {"quality": 100, "method": 0}, {"icc_profile": b"none"}])
+@pytest.mark.parametrize("margin", [0.03, 0.1])
+def test_a_webp_with_a_flat_margin_and_lost_data_is_corrupt(margin: float, options: dict[str, object]) -> None:
+    whole = encode(with_margins(800, margin), "WEBP", **options)
+    cuts = [whole[: len(whole) * percent // 100] for percent in range(5, 85, 10)]
+    assert {fault(cut + bytes(len(whole) - len(cut))) for cut in cuts} == {"corrupt"}
+    assert fault(whole) is None
+
+
+def test_lost_data_before_the_exif_of_a_webp_is_corrupt() -> None:
+    whole = encode(with_margins(400, 0.1), "WEBP", exif=_exif(1))
+    cut = whole[: len(whole) // 2]
+    assert fault(cut + bytes(len(whole) - len(cut))) == "corrupt"
+
+
+def test_zeros_at_the_end_of_the_exif_of_a_webp_do_no_harm() -> None:
+    data = encode(photograph(1), "WEBP", exif=_exif(1).tobytes() + bytes(200))
+    assert data.endswith(bytes(200))
+    assert fault(data) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"<!doctype html><p>Moved", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_image_is_corrupt(data: bytes) -> None:
     seen = look(data)
-    assert (seen.fault, seen.width, seen.fingerprint) == ("corrupt", None, None)
+    assert (seen.refusal, seen.width, seen.fingerprint) == ("corrupt", None, None)
     assert len(seen.digest) == 16
 
 
 def test_bytes_after_the_end_of_a_jpeg_do_no_harm() -> None:
-    assert look(encode(photograph(1)) + bytes(4096)).fault is None
+    assert fault(encode(photograph(1)) + bytes(4096)) is None
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF"])
@@ -136,25 +214,26 @@ def test_too_many_pixels_are_refused_by_the_header_alone(kind: str) -> None:
     whole = encode(Image.new("L", (2000, 1000)), kind)
     # TIFF keeps its header at the end, and of WebP nothing is read before all of it is there.
     seen = look(whole if kind in ("TIFF", "WEBP") else whole[:-100], CleanParams(max_megapixels=1.9))
-    assert (seen.fault, seen.width, seen.height) == ("large", 2000, 1000)
+    assert (seen.refusal, seen.width, seen.height) == ("large", 2000, 1000)
 
 
 def test_more_pixels_than_pillow_opens_are_refused() -> None:
-    assert look(encode(Image.new("1", (14_000, 14_000)), "PNG")).fault == "large"
+    assert fault(encode(Image.new("1", (14_000, 14_000)), "PNG")) == "large"
 
 
 def test_a_jpeg_of_thousands_of_scans_is_not_decoded() -> None:
     whole = encode(photograph(1), progressive=True)
     start = whole.rindex(b"\xff\xda")
     bomb = whole[:start] + whole[start:-2] * 600 + whole[-2:]
-    assert look(bomb).fault == "corrupt"
+    assert fault(bomb) == "corrupt"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (300, 2), (299, 800)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_short_side_makes_an_image_small(size: tuple[int, int], kind: str) -> None:
-    seen = look(encode(photograph(1, width=size[0], height=size[1]), kind))
-    assert (seen.fault, seen.width, seen.height) == ("small", *size)
+    data = encode(photograph(1, width=size[0], height=size[1]), kind)
+    seen = look(data)
+    assert (fault(data), seen.width, seen.height) == ("small", *size)
 
 
 @pytest.mark.parametrize("quality", [30, 75, 95])
@@ -162,8 +241,8 @@ def test_a_short_side_makes_an_image_small(size: tuple[int, int], kind: str) -> 
 def test_an_image_of_one_colour_is_blank(colour: str, quality: int) -> None:
     plain = np.full((400, 400, 3), Image.new("RGB", (1, 1), colour).getpixel((0, 0)), dtype=np.int16)
     noisy = (plain + np.random.default_rng(0).integers(-3, 4, plain.shape)).clip(0, 255).astype(np.uint8)
-    assert look(encode(Image.fromarray(plain.astype(np.uint8)), quality=quality)).fault == "blank"
-    assert look(encode(Image.fromarray(noisy), quality=quality)).fault == "blank"
+    assert fault(encode(Image.fromarray(plain.astype(np.uint8)), quality=quality)) == "blank"
+    assert fault(encode(Image.fromarray(noisy), quality=quality)) == "blank"
 
 
 def test_a_pale_product_on_white_is_kept() -> None:
@@ -172,15 +251,15 @@ def test_a_pale_product_on_white_is_kept() -> None:
     pen.rounded_rectangle((260, 120, 540, 700), radius=40, fill="#f1eee8", outline="#d8d2c8", width=4)
     for top in range(330, 560, 30):
         pen.text((300, top), "gentle cream, fragrance free", fill="#8a8478", font_size=18)
-    assert look(encode(image, quality=85)).fault is None
+    assert fault(encode(image, quality=85)) is None
 
 
 @pytest.mark.parametrize("side", [336, 800, 1600])
 def test_sharp_and_blurred_are_told_apart_at_any_size(side: int) -> None:
     sharp = photograph(3, width=1600, height=1600)
     blurred = sharp.filter(ImageFilter.GaussianBlur(1600 * 0.016))
-    assert look(encode(sharp.resize((side, side), Image.Resampling.LANCZOS))).fault is None
-    assert look(encode(blurred.resize((side, side), Image.Resampling.LANCZOS))).fault == "blurred"
+    assert fault(encode(sharp.resize((side, side), Image.Resampling.LANCZOS))) is None
+    assert fault(encode(blurred.resize((side, side), Image.Resampling.LANCZOS))) == "blurred"
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "BMP"])
@@ -241,7 +320,7 @@ def test_broken_exif_does_not_condemn_a_picture() -> None:
     whole = encode(photograph(1))
     segment = b"Exif\0\0" + b"\xff" * 20
     broken = whole[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + whole[2:]
-    assert look(broken).fault is None
+    assert fault(broken) is None
 
 
 def test_the_digest_is_of_the_bytes() -> None:

@@ -61,6 +61,18 @@ def test_each_fault_is_told_apart(tmp_path: Path) -> None:
     assert summary.rejected == {"small": 2, "blank": 1, "blurred": 1, "large": 1}
 
 
+def test_of_several_faults_the_first_is_the_reason(tmp_path: Path) -> None:
+    white = Image.new("RGB", (96, 96), "white")
+    images = {
+        "large, for its data lack": encode(Image.new("1", (9_000, 9_000)), kind="PNG")[:200],
+        "corrupt and small": encode(white)[:-40],
+        "small and blank": encode(white),
+        "blank and blurred": encode(white.resize((400, 400))),
+    }
+    found, _ = rejections(tmp_path, images)
+    assert list(found.values()) == ["large", "corrupt", "small", "blank"]
+
+
 def test_copies_are_rejected_and_name_the_survivor(tmp_path: Path) -> None:
     original = encode(picture(1), quality=95)
     images = {"first": original, "same": original, "again": encode(picture(1), quality=60), "other": encode(picture(2))}
@@ -92,7 +104,17 @@ def test_a_picture_that_a_listing_repeats_is_a_duplicate_of_that_listing(tmp_pat
     assert [image.rejection for image in cleaned.images] == [None, "duplicate of a"]
 
 
-def test_images_that_are_alike_share_the_name_of_the_first(tmp_path: Path) -> None:
+def test_a_copy_that_is_added_later_leaves_the_listing_that_it_repeats_as_it_was(tmp_path: Path) -> None:
+    old = [listing("a", encode(picture(1))), listing("b", encode(picture(2)))]
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+    before, _ = cleaned_shop(tmp_path / "before", old)
+    after, _ = cleaned_shop(tmp_path / "after", [*old, listing("c", encode(picture(1), quality=70))])
+    assert after[:2] == before
+    assert [image.cluster for image in after[2].images] == ["a#0"]
+
+
+def test_images_that_are_alike_share_the_name_of_the_best(tmp_path: Path) -> None:
     listings = [
         listing("a", encode(picture(1)), encode(picture(2), quality=90)),
         listing("b", encode(picture(2)), encode(picture(3, side=90))),
@@ -100,7 +122,7 @@ def test_images_that_are_alike_share_the_name_of_the_first(tmp_path: Path) -> No
     ]
     cleaned, _ = cleaned_shop(tmp_path, listings)
     clusters = {one.id: [image.cluster for image in one.images] for one in cleaned}
-    assert clusters == {"a": [None, "a#1"], "b": ["a#1", None], "c": ["a#1", None]}
+    assert clusters == {"a": [None, "c#0"], "b": ["c#0", None], "c": [None, None]}
 
 
 def test_duplicates_with_another_category_are_counted_listed_and_shown(tmp_path: Path) -> None:

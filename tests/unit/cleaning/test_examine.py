@@ -70,9 +70,23 @@ def test_the_summary_counts_the_faults(tmp_path: Path) -> None:
 
 def test_findings_made_with_other_parameters_are_refused(tmp_path: Path) -> None:
     shop = catalogue(tmp_path / "in", [listing("a", encode(picture(1)))])
-    examine(shop, params=CleanParams(min_sharpness=30), out=tmp_path / "findings")
-    with pytest.raises(CatalogueError, match=r"were made with min_sharpness 30\.0, not 60\.0: run `facetry examine`"):
+    examine(shop, params=CleanParams(max_megapixels=30), out=tmp_path / "findings")
+    with pytest.raises(CatalogueError, match=r"were made with max_megapixels 30\.0, not 50\.0: run `facetry examine`"):
         clean(shop, params=PARAMS, out=tmp_path / "out", findings=[tmp_path / "findings"])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "fault"),
+    [({"min_sharpness": 1e6}, "blurred"), ({"min_contrast": 90}, "blank"), ({"min_side_pixels": 330}, "small")],
+)
+def test_other_thresholds_need_no_other_findings(tmp_path: Path, threshold: dict[str, float], fault: str) -> None:
+    shop = catalogue(tmp_path / "in", varied_listings(12))
+    params = CleanParams.model_validate(threshold)
+    examined = examine(shop, params=PARAMS, out=tmp_path / "findings")
+    summary = clean(shop, params=params, out=tmp_path / "recalled", findings=[tmp_path / "findings"])
+    clean(shop, params=params, out=tmp_path / "fresh")
+    assert files(tmp_path / "recalled") == files(tmp_path / "fresh")
+    assert summary.rejected[fault] > examined.faults.get(fault, 0)
 
 
 def test_another_duplicate_radius_needs_no_other_findings(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A run that is killed goes on from where it was, and ends as if nothing had happened."""
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -43,14 +44,17 @@ def progress(out: Path) -> Path:
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(shop: Catalogue, tmp_path: Path) -> None:
     seconds = run(shop, tmp_path / "undisturbed")
     moments = random.Random(5)
+    ends = []
     for _ in range(3):
+        moment = moments.uniform(0.4, 1.0) * seconds
         process = start(shop, tmp_path / "out")
-        time.sleep(moments.uniform(0.4, 1.0) * seconds)
+        time.sleep(moment)
         process.kill()
-        process.wait()
+        ends.append((f"{moment:.2f} s", process.wait()))
+    assert -signal.SIGKILL in [code for _, code in ends], f"no run was killed: {ends}"
     run(shop, tmp_path / "out")
-    assert files(tmp_path / "out") == files(tmp_path / "undisturbed")
-    assert {path.name for path in tmp_path.iterdir()} == {"undisturbed", "out"}
+    assert files(tmp_path / "out") == files(tmp_path / "undisturbed"), f"moments and exit codes: {ends}"
+    assert {path.name for path in tmp_path.iterdir()} == {"undisturbed", "out"}, f"moments and exit codes: {ends}"
 
 
 def left_by_a_killed_run(shop: Catalogue, out: Path) -> Path:
@@ -69,17 +73,20 @@ def half_done(shop: Catalogue, tmp_path: Path) -> Path:
     """Where a run was killed, and the findings it left were changed into what no run would find."""
     left = left_by_a_killed_run(shop, tmp_path / "out")
     table = read_table(left)
-    faults = pa.array(["blank"] * table.num_rows).cast(REPEATED)
-    write_table(table.set_column(table.schema.get_field_index("fault"), "fault", faults), left)
+    refusals = pa.array(["large"] * table.num_rows).cast(REPEATED)
+    write_table(table.set_column(table.schema.get_field_index("refusal"), "refusal", refusals), left)
     return tmp_path / "out"
 
 
-def test_what_was_examined_before_the_kill_is_not_examined_again(shop: Catalogue, half_done: Path) -> None:
-    summary = clean(shop, params=CleanParams(), out=half_done)
-    assert 0 < summary.rejected["blank"] < summary.num_images
+@pytest.mark.parametrize("params", [CleanParams(), CleanParams(min_sharpness=59)])
+def test_what_was_examined_before_the_kill_is_not_examined_again(
+    shop: Catalogue, half_done: Path, params: CleanParams
+) -> None:
+    summary = clean(shop, params=params, out=half_done)
+    assert 0 < summary.rejected["large"] < summary.num_images
     assert not progress(half_done).exists()
 
 
-def test_with_other_parameters_nothing_of_the_killed_run_counts(shop: Catalogue, half_done: Path) -> None:
-    summary = clean(shop, params=CleanParams(min_sharpness=59), out=half_done)
-    assert "blank" not in summary.rejected
+def test_when_images_are_seen_otherwise_nothing_of_the_killed_run_counts(shop: Catalogue, half_done: Path) -> None:
+    summary = clean(shop, params=CleanParams(max_megapixels=49), out=half_done)
+    assert "large" not in summary.rejected

@@ -36,6 +36,35 @@ def test_broken_text_in_json_lines_fails_its_row_alone(tmp_path: Path) -> None:
     assert failures[0]["id"] == "1"
 
 
+def test_a_name_that_comes_twice_in_an_object_fails_its_row_alone(tmp_path: Path) -> None:
+    content = b'{"id": "20", "title": "a", "id": "21"}\n{"id": "22", "title": "b"}\n'
+    _, catalogue, failures = take(write_table(tmp_path / "shop", "listings.jsonl", content))
+    assert ids(catalogue) == ["22"]
+    assert reasons(failures) == {1: "names id twice"}
+
+
+def test_an_address_that_is_no_text_costs_its_picture_and_not_its_row(tmp_path: Path) -> None:
+    content = b"id,title,images\n1,a,caf\xe9.jpg;images/a.jpg\n2,b,nul\0.jpg\n"
+    _, catalogue, failures = take(write_table(tmp_path / "shop", "listings.csv", content))
+    assert [[image.path for image in listing.images] for listing in catalogue.listings()] == [["images/a.jpg"], []]
+    assert reasons(failures) == {2: "is not UTF-8", 3: "holds a NUL character"}
+    assert all(failure["image"] for failure in failures)
+
+
+def test_images_may_be_a_json_list_or_only_begin_like_one(tmp_path: Path) -> None:
+    rows = ['1,a,"[""images/a.jpg"", ""images/b.jpg""]",,,', "2,b,[1].jpg;images/a.jpg,,,", "3,c,[],,,"]
+    shop = write_shop(tmp_path / "shop", rows)
+    for name in ("images/b.jpg", "[1].jpg"):
+        (shop / name).write_bytes((shop / "images/a.jpg").read_bytes())
+    _, catalogue, failures = take(shop)
+    assert [[image.path for image in listing.images] for listing in catalogue.listings()] == [
+        ["images/a.jpg", "images/b.jpg"],
+        ["[1].jpg", "images/a.jpg"],
+        [],
+    ]
+    assert failures == []
+
+
 def test_a_quote_left_open_fails_its_row_alone(tmp_path: Path) -> None:
     rows = ["id,title", '1,"a', '2,"never closed', "3,b", '4,"quoted, well"', "5,c", '6,"left open to the end', "7,d"]
     kept, found = take_csv(tmp_path, "\n".join(rows).encode())

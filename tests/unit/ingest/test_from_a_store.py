@@ -13,7 +13,7 @@ from facetry.config import IngestParams
 from facetry.errors import StorageError
 from facetry.ingest import ingest
 from tests.services.ceph import Store
-from tests.unit.ingest.shop_folder import reasons, take, write_shop
+from tests.unit.ingest.shop_folder import take, write_shop
 
 pytestmark = pytest.mark.integration
 
@@ -62,10 +62,9 @@ def test_a_wrong_secret_is_one_line(shop: str, tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "out").exists()
 
 
-def test_a_wrong_secret_for_some_pictures_costs_those_pictures(
+def test_a_wrong_secret_for_some_pictures_ends_the_ingest(
     shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
-    _, catalogue, failures = take(write_shop(tmp_path / "local/shop", [f"1,Pan,{shop}/images/a.jpg;images/a.jpg,,,"]))
-    assert [image.path for listing in catalogue.listings() for image in listing.images] == ["images/a.jpg"]
-    assert "SignatureDoesNotMatch" in reasons(failures)[2]
+    with pytest.raises(StorageError, match=r"SignatureDoesNotMatch.*AWS_\* credentials"):
+        take(write_shop(tmp_path / "local/shop", [f"1,Pan,{shop}/images/a.jpg;images/a.jpg,,,"]))

@@ -1,6 +1,7 @@
 """Pictures and pages of a real server: what is lost is written down, and a killed run goes on where it was."""
 
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from facetry.catalogue import Catalogue, Part
+from facetry.catalogue import Catalogue
 from facetry.config import FetchParams, IngestParams
-from facetry.errors import SourceError
+from facetry.errors import CatalogueError, SourceError
 from facetry.ingest import ingest, merge
+from facetry.parts import Part
 from tests.services.shop_server import Reply, ShopServer
 from tests.unit.ingest.shop_folder import content, ids, take, write_shop
 
@@ -114,6 +116,28 @@ def test_parts_of_a_web_source_ask_for_their_own_pages_and_make_the_whole(tmp_pa
     assert "an earlier listing has this id" in (tmp_path / "merged/failures.jsonl").read_text()
 
 
+def test_parts_of_a_list_of_pages_that_changed_in_between_are_refused(tmp_path: Path, server: ShopServer) -> None:
+    source = write_web_source(tmp_path / "shop", server=server, num_pages=6)
+    parts = []
+    for index in range(2):
+        ingest(str(source), params=quick_params(), out=tmp_path / f"{index}", part=Part(index, 2))
+        parts.append(Catalogue.open(tmp_path / f"{index}", allow_empty=True))
+        pages = (source.parent / "urls.txt").read_text().splitlines()
+        (source.parent / "urls.txt").write_text("\n".join(pages[1:]))
+    with pytest.raises(CatalogueError, match="the source changed between parts: ingest them again"):
+        merge(parts, out=tmp_path / "merged")
+
+
+def test_nonsense_in_headers_is_a_line_of_its_own(tmp_path: Path, server: ShopServer) -> None:
+    long = server.serve("/long.jpg", Reply(headers={"Content-Length": "9" * 5000}))
+    chunk = Reply(body=b"-5\r\nabcde\r\n0\r\n\r\n", headers={"Transfer-Encoding": "chunked"})
+    rows = [f"1,Pan,{long},,,", f"2,Pot,{server.serve('/chunk.jpg', chunk)},,,", "3,Lid,images/a.jpg,,,"]
+    _, catalogue, failures = take(write_shop(tmp_path / "shop", rows), params=quick_params())
+    assert ids(catalogue) == ["1", "2", "3"]
+    assert [failure["line"] for failure in failures] == [2, 3]
+    assert str(failures[0]["reason"]).startswith("answered nonsense: ")
+
+
 def test_a_shop_whose_pages_are_all_gone_is_one_line_and_is_not_asked_twice(tmp_path: Path, server: ShopServer) -> None:
     source = write_web_source(tmp_path / "shop", server=server, num_pages=1)
     for _ in range(2):
@@ -167,13 +191,20 @@ def test_a_run_that_is_killed_at_any_moment_ends_in_the_same_catalogue(tmp_path:
     source = write_shop(tmp_path / "shop", [f"{n},Pan {n},{url},,," for n, url in enumerate(urls)])
     params = quick_params(num_parallel_per_host=NUM_AT_ONCE)
     ingest(str(source), params=params, out=tmp_path / "undisturbed")
-    moments, out = random.Random(), tmp_path / "out"
-    for _ in range(3):
-        run = run_command(source, out=out)
-        try:
-            run.wait(timeout=moments.uniform(0.3, 2.5))
-        except subprocess.TimeoutExpired:
-            run.kill()
-            run.wait()
+    out, moments = tmp_path / "out", random.Random(7)
+    tried = [round(moments.uniform(0.2, 2.5), 3) for _ in range(3)]
+    killed_after = [seconds for seconds in tried if ends_killed(source, out=out, seconds=seconds)]
+    assert killed_after, f"every run was over before it could be killed, after {tried} s"
     assert run_command(source, out=out).wait() == 0
-    assert content(out) == content(tmp_path / "undisturbed")
+    assert content(out) == content(tmp_path / "undisturbed"), f"after runs that were killed after {killed_after} s"
+
+
+def ends_killed(source: Path, *, out: Path, seconds: float) -> bool:
+    """Whether a run lives for so long, and is then killed; it ends well if not."""
+    run = run_command(source, out=out)
+    try:
+        run.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        run.kill()
+    assert run.wait() in (0, -signal.SIGKILL), f"a run that was to be killed after {seconds} s failed by itself"
+    return run.returncode == -signal.SIGKILL

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from facetry.catalogue import Catalogue, CatalogueWriter, Part
+from facetry.catalogue import Catalogue, CatalogueWriter
 from facetry.config import IngestParams
 from facetry.errors import CatalogueError, SourceError
 from facetry.ingest import merge
 from facetry.ingest.stage import ingest
 from facetry.listing import Listing
+from facetry.parts import Part
 from tests.unit.ingest.shop_folder import HEADER, TAXONOMY, content, take, write_shop, write_table
 
 SMALL_SHARDS = IngestParams(shard_megabytes=0.01)
@@ -89,8 +90,8 @@ def test_parts_that_do_not_make_a_whole_are_refused(tmp_path: Path) -> None:
     (whole,) = in_parts(shop, num_parts=1)
     for parts, message in [
         ([], "no parts are given"),
-        ([first], "parts 1 are given: name each of the parts 1 to 2 once"),
-        ([first, first], "parts 1, 1 are given"),
+        ([first], "parts 1/2 are given: name each of the parts 1/2 to 2/2 once"),
+        ([first, first], "parts 1/2, 1/2 are given"),
         ([first, in_parts(other, num_parts=2)[1]], "of different wholes"),
         ([first, second, whole], "of different wholes"),
     ]:
@@ -110,6 +111,32 @@ def test_parts_that_were_made_differently_are_refused(tmp_path: Path) -> None:
     _, unlike = in_parts(shop, num_parts=2)
     with pytest.raises(CatalogueError, match="ingested with different taxonomies"):
         merge([first, unlike], out=tmp_path / "merged")
+
+
+@pytest.mark.parametrize("name", ["listings.jsonl", "train.parquet"])
+def test_parts_of_a_table_that_changed_in_between_are_refused(tmp_path: Path, name: str) -> None:
+    shop = write_table(tmp_path / "shop", "listings.jsonl", b"")
+    (shop / "listings.jsonl").unlink()
+    parts = []
+    for index, num_rows in enumerate((4, 2)):
+        rows = [{"id": number, "title": f"Pan {number}"} for number in range(num_rows)]
+        if name.endswith("parquet"):
+            pq.write_table(pa.Table.from_pylist(rows), shop / name)
+        else:
+            (shop / name).write_text("\n".join(map(json.dumps, rows)))
+        ingest(str(shop), params=SMALL_SHARDS, out=tmp_path / str(index), part=Part(index, 2))
+        parts.append(Catalogue.open(tmp_path / str(index)))
+    with pytest.raises(CatalogueError, match="the source changed between parts: ingest them again"):
+        merge(parts, out=tmp_path / "merged")
+
+
+def test_a_source_is_the_same_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shop(tmp_path / "shop", ["1,Pan,,,,", "2,Pot,,,,"])
+    monkeypatch.chdir(tmp_path)
+    for index, source in enumerate(["shop", "./shop/"]):
+        ingest(source, params=SMALL_SHARDS, out=tmp_path / str(index), part=Part(index, 2))
+    parts = [Catalogue.open(tmp_path / str(index)) for index in range(2)]
+    assert merge(parts, out=tmp_path / "merged").num_kept == 2
 
 
 def test_what_another_stage_wrote_is_refused(tmp_path: Path) -> None:

@@ -27,6 +27,18 @@ def test_brands_that_share_near_duplicates_stand_on_one_side(tmp_path: Path) -> 
         assert "4 groups joined because they share near-duplicates" in shop.summary.one_line()
 
 
+def test_a_listing_stands_with_those_whose_images_resemble_its_own(tmp_path: Path) -> None:
+    shared = [
+        listing(900, brand="brand 3", clusters=[None, None]),
+        listing(901, brand="brand 7", clusters=["900#1"]),
+        listing(902, brand="brand 11", clusters=["901#5"]),
+    ]
+    for seed in range(8):
+        shop = split_shop(tmp_path / str(seed), [*brands(20), *shared], params=SplitParams(seed=seed))
+        assert shop.sides["900"] is shop.sides["901"]
+        assert shop.summary.num_merged_groups == 2
+
+
 def test_copies_of_one_listing_stand_on_one_side_when_listings_are_the_groups(tmp_path: Path) -> None:
     listings = [listing(number, brand="acme", clusters=[f"pair {number // 2}"]) for number in range(60)]
     sides = split_shop(tmp_path / "shop", listings, params=SplitParams(group_by="listing")).sides
@@ -91,3 +103,10 @@ def test_sides_that_leak_are_never_written(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(CatalogueError, match="near-duplicate cluster white is in both"):
         split_shop(tmp_path / "shop", [*brands(20), *copies])
     assert not (tmp_path / "shop" / "out").exists()
+
+
+def test_the_proof_finds_a_copy_on_another_side_than_the_image_that_it_is_named_after(tmp_path: Path) -> None:
+    first = dataclasses.replace(listing(1, brand="a", clusters=[None]), split=Split.TRAIN)
+    copy = dataclasses.replace(listing(2, brand="b", clusters=["1#0"]), split=Split.TEST)
+    with pytest.raises(CatalogueError, match="near-duplicate cluster 1#0 is in both train and, with listing 2, test"):
+        refuse_leaks(write(tmp_path / "bad", [first, copy]), group_by="brand")

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from facetry.config import SplitParams, SplitRatios
+from facetry.catalogue import Catalogue, CatalogueWriter
+from facetry.config import IngestParams, SplitParams, SplitRatios
 from facetry.errors import CatalogueError
 from facetry.listing import Listing, Split
+from facetry.splitting import split
 from tests.unit.splitting.shops import brands, listing, split_shop
 
 
@@ -155,3 +157,30 @@ def test_the_summary_says_how_far_each_category_is_from_the_wish(tmp_path: Path)
     assert [sum(stratum["listings"].values()) for stratum in written["strata"]] == [100, 5]
     assert written["strata"][0]["wished"] == pytest.approx({"train": 70, "validation": 10, "test": 20})
     assert f"{worst[0]:.1f} at most ({written['worst_category']} in {written['worst_side']})" in shop.summary.one_line()
+
+
+def test_a_brand_is_one_group_however_its_letters_are_encoded(tmp_path: Path) -> None:
+    spellings = ("Café {}", "Cafe\u0301 {}", "CAFÉ  {}", "Ca\u200bfé {}", "Ｃａｆé {}")
+    listings = [
+        listing(number, brand=spellings[number % len(spellings)].format(number // len(spellings)))
+        for number in range(100)
+    ]
+    sides = split_shop(tmp_path / "shop", listings).sides
+    for first in range(0, 100, len(spellings)):
+        assert len({sides[str(number)] for number in range(first, first + len(spellings))}) == 1
+
+
+def test_a_catalogue_that_was_never_cleaned_is_refused(tmp_path: Path) -> None:
+    with CatalogueWriter(
+        tmp_path, stage="ingest", params=IngestParams(), taxonomy_yaml="Pan:\n", parent=None
+    ) as writer:
+        writer.add(listing(1, brand="a"))
+    with pytest.raises(CatalogueError, match="was never cleaned, so its duplicates are not known: run `facetry clean`"):
+        split(Catalogue.open(tmp_path), params=SplitParams(), out=tmp_path / "out")
+
+
+def test_a_side_that_keep_leaves_empty_is_told_of(tmp_path: Path) -> None:
+    everything = SplitParams(ratios=SplitRatios(train=1, validation=0, test=0))
+    before = split_shop(tmp_path / "before", brands(10), params=everything)
+    after = split_shop(tmp_path / "after", brands(10), params=SplitParams(keep=str(before.folder)))
+    assert "no listing is left for test" in after.summary.one_line()

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from PIL import Image
 
 from facetry.decoding.backbone import Backbone
 from facetry.prompting import AnswerPart, Prompt
@@ -19,8 +20,9 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     return Backbone.load(folder)
 
 
-def _example(text: str) -> Example:
-    return Example(prompt=Prompt(({"role": "user", "content": [{"type": "text", "text": text}]},), ()), answer=ANSWER)
+def _example(text: str, *, images: tuple[Image.Image, ...] = (Image.new("RGB", (28, 28), "red"),)) -> Example:
+    content = [*({"type": "image"} for _ in images), {"type": "text", "text": text}]
+    return Example(prompt=Prompt(({"role": "user", "content": content},), images), answer=ANSWER)
 
 
 def test_only_the_learnt_parts_of_the_answer_bear_a_loss(backbone: Backbone) -> None:
@@ -50,7 +52,8 @@ def test_a_row_ends_with_the_answer_as_it_is_asked_for_when_serving(backbone: Ba
 def test_a_batch_without_a_picture_still_has_one_for_the_vision_tower_and_learns_nothing_from_it(
     backbone: Backbone,
 ) -> None:
-    batch = Batcher(backbone, category_weight=1)([_example("a pan"), _example("a much longer pan")])
+    texts = ("a pan", "a much longer pan")
+    batch = Batcher(backbone, category_weight=1)([_example(text, images=()) for text in texts])
     assert len(batch["pixel_values"]) > 0
     assert (batch["targets"] != IGNORED).any(dim=1).tolist() == [True, True, False]
     assert (batch["input_ids"][:2] != backbone.model.config.image_token_id).all()

@@ -1,4 +1,4 @@
-"""The order of listings from version to version, and what a catalogue knows of its version."""
+"""The order of listings from version to version."""
 
 from pathlib import Path
 from random import Random
@@ -6,8 +6,6 @@ from random import Random
 import pyarrow as pa
 import pytest
 
-from facetry.catalogue import Catalogue, VersionRecord, record_version
-from facetry.errors import CatalogueError
 from facetry.versioning import arranging
 from facetry.versioning.arranging import arranged_order, is_in_order, write_arranged
 from tests.unit.versioning.shop import listing, write
@@ -38,15 +36,3 @@ def test_an_order_is_kept_across_the_pieces_that_memory_holds(tmp_path: Path, mo
     assert list(arranged.listings()) == listings
     straight = write(tmp_path / "straight", listings)
     assert [shard.sha256 for shard in arranged.manifest.shards] == [shard.sha256 for shard in straight.manifest.shards]
-
-
-def test_a_catalogue_knows_its_version_while_its_content_is_that_of_the_version(tmp_path: Path) -> None:
-    catalogue = write(tmp_path / "given", [listing(1)])
-    assert catalogue.version is None
-    record_version(tmp_path / "given", VersionRecord(catalogue="listings", version="v2", digest=catalogue.digest))
-    assert Catalogue.open(tmp_path / "given").version == "listings/v2"
-    record_version(tmp_path / "given", VersionRecord(catalogue="listings", version="v2", digest="of something else"))
-    assert Catalogue.open(tmp_path / "given").version is None
-    (tmp_path / "given/version.json").write_text("{}")
-    with pytest.raises(CatalogueError, match=r"version\.json is malformed: delete it, or pull the version again"):
-        _ = Catalogue.open(tmp_path / "given").version

@@ -177,12 +177,36 @@ def test_the_same_content_in_any_order_is_no_new_version(story: Story, tmp_path:
 
 def test_a_version_comes_back_by_git_and_dvc_alone(story: Story, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "--quiet", "-b", "listings/v2", story.params.repository, clone], check=True)
-    pulling = [sys.executable, "-m", "dvc", "pull", "--quiet"]
-    subprocess.run(pulling, cwd=clone, env={**os.environ, "DVC_NO_ANALYTICS": "1"}, check=True)
+    _shell(f"git clone --quiet -b listings/v2 {story.params.repository} clone && cd clone && dvc pull", cwd=tmp_path)
     assert list(Catalogue.open(clone / "listings").listings()) == [*FIRST, *ADDED]
     status = subprocess.run(["git", "status", "--short"], cwd=clone, capture_output=True, check=True)
     assert status.stdout == b""
+
+
+def test_a_clone_of_the_repository_is_the_newest_version(params: VersionParams, tmp_path: Path) -> None:
+    for number in (1, 2):
+        push(write(tmp_path / f"{number}", FIRST[:number]), params=params)
+    _shell(f"git clone --quiet {params.repository} clone && cd clone && dvc pull", cwd=tmp_path)
+    assert list(Catalogue.open(tmp_path / "clone/listings").listings()) == FIRST[:2]
+
+
+def test_a_listing_taken_down_is_erased_for_good_with_the_versions_that_have_it(
+    params: VersionParams, tmp_path: Path
+) -> None:
+    push(write(tmp_path / "given", FIRST[:60]), params=params)
+    take_down(["shop-1"], params=params)
+    before = _content_of_remote(params)
+    _shell(f"git push --quiet {params.repository} --delete refs/tags/listings/v1", cwd=Path(params.repository))
+    _shell(
+        f"git clone --quiet -b listings/v2 {params.repository} tmp && cd tmp && dvc gc --all-tags --cloud --force",
+        cwd=tmp_path,
+    )
+    after = _content_of_remote(params)
+    picture = FIRST[1].images[0].data
+    assert [picture in content for content in (before, after)] == [True, False]
+    assert [version.name for version in versions(params=params)] == ["v2"]
+    pull("v2", params=params, out=tmp_path / "pulled")
+    assert list(Catalogue.open(tmp_path / "pulled").listings()) == [FIRST[0], *FIRST[2:60]]
 
 
 def test_an_unknown_version_is_refused_with_the_known_ones(story: Story, tmp_path: Path) -> None:
@@ -208,12 +232,6 @@ def test_a_damaged_shard_in_the_remote_is_found_before_anything_is_kept(params: 
     shard.unlink()
     with pytest.raises(VersionError, match="files of this version are not there"):
         pull("v1", params=params, out=tmp_path / "pulled")
-
-
-@pytest.fixture
-def params(tmp_path: Path) -> VersionParams:
-    """Folders that are yet to be made."""
-    return VersionParams(repository=str(tmp_path / "repository"), remote=str(tmp_path / "remote"))
 
 
 def test_a_push_that_is_killed_before_its_tag_is_there_leaves_no_version_and_run_again_makes_it(
@@ -266,7 +284,11 @@ def test_versions_have_names_of_their_own_if_wanted(params: VersionParams, tmp_p
     one, two = write(tmp_path / "one", FIRST[:1]), write(tmp_path / "two", FIRST[:2])
     with pytest.raises(VersionError, match="version name 'a b': use letters, digits"):
         push(one, params=params, name="a b")
+    with pytest.raises(VersionError, match=r"version name 'a\.lock': .* not \.lock at the end"):
+        push(one, params=params, name="a.lock")
     push(one, params=params, name="spring-2026")
+    assert push(one, params=params, name="summer").one_line().endswith("already: no new version called 'summer'")
+    assert push(one, params=params, name="spring-2026").one_line().endswith("already: no new version")
     with pytest.raises(VersionError, match="version 'spring-2026' of catalogue 'listings' exists"):
         push(two, params=params, name="spring-2026")
     other = params.model_copy(update={"catalogue": "other"})
@@ -306,6 +328,17 @@ def test_a_machine_without_git_is_told(params: VersionParams, tmp_path: Path, mo
 def test_listings_that_share_an_id_are_refused(params: VersionParams, tmp_path: Path) -> None:
     with pytest.raises(VersionError, match=r"2 listings of .* have the id 'shop-1': give each"):
         push(write(tmp_path / "given", [*FIRST[:3], FIRST[1]]), params=params)
+
+
+def _shell(line: str, *, cwd: Path) -> None:
+    """Run what a person would type, with the DVC of this environment."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    subprocess.run(["sh", "-c", line], cwd=cwd, env=environment, check=True)
+
+
+def _content_of_remote(params: VersionParams) -> bytes:
+    return b"".join(path.read_bytes() for path in Path(params.remote).rglob("*") if path.is_file())
 
 
 def _make_repository(params: VersionParams) -> Path:

@@ -3,7 +3,7 @@
 import gzip
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -67,10 +67,14 @@ def web_source(folder: Path, *, fetcher: Fetcher, pages: object, fields: object)
     return open_web_source(path, fetcher=fetcher)
 
 
+def all_rows(source: WebSource) -> Generator[Row, None, None]:
+    return source.rows(source.columns, start=0, end=source.num_rows())
+
+
 def read_one(reply: Reply, fields: object, *, shop: ShopServer, fetcher: Fetcher, folder: Path) -> Row:
     """The row that one page becomes."""
     (folder / "urls.txt").write_text(shop.serve("/product/17.html", reply))
-    (row,) = web_source(folder, fetcher=fetcher, pages={"list": "urls.txt"}, fields=fields).rows()
+    (row,) = all_rows(web_source(folder, fetcher=fetcher, pages={"list": "urls.txt"}, fields=fields))
     return row
 
 
@@ -111,6 +115,31 @@ class TestFields:
         row = read_one(html_reply(page), fields, shop=shop, fetcher=fetcher, folder=tmp_path)
         assert row.cells["images"] == [shop.url("/1.jpg"), shop.url("/2.jpg")]
 
+    def test_the_first_group_that_took_part_is_the_image(
+        self, shop: ShopServer, fetcher: Fetcher, tmp_path: Path
+    ) -> None:
+        page = '<script>src="/1.jpg" data-lazy="/2.jpg" src=""</script>'
+        fields = {**TITLE, "images": {"xpath": "//script/text()", "regex": 'src="(.*?)"|data-lazy="(.*?)"'}}
+        row = read_one(html_reply(page), fields, shop=shop, fetcher=fetcher, folder=tmp_path)
+        assert row.cells["images"] == [shop.url("/1.jpg"), shop.url("/2.jpg")]
+
+    @pytest.mark.parametrize(
+        ("listed", "paths"),
+        [
+            ("['/1.jpg', '/it\"s.jpg',]", ["/1.jpg", '/it"s.jpg']),
+            ("""['/1.jpg', "/it's.jpg"]""", ["/1.jpg", "/it's.jpg"]),
+            ('["\\u002f1.jpg"]', ["/1.jpg"]),
+            ("[]", []),
+        ],
+    )
+    def test_simple_lists_of_scripts_are_read(
+        self, shop: ShopServer, fetcher: Fetcher, tmp_path: Path, listed: str, paths: list[str]
+    ) -> None:
+        fields = {**TITLE, "images": {"xpath": "//script/text()"}}
+        page = html_reply(f"<h1>x</h1><script>{listed}</script>")
+        row = read_one(page, fields, shop=shop, fetcher=fetcher, folder=tmp_path)
+        assert row.cells["images"] == [shop.url(path) for path in paths]
+
     def test_images_are_relative_to_where_the_page_was_found(
         self, shop: ShopServer, fetcher: Fetcher, tmp_path: Path
     ) -> None:
@@ -120,7 +149,7 @@ class TestFields:
         assert row.cells == {"images": [shop.url("/de/1.jpg")], "id": shop.url("/product/17.html")}
         page = html_reply("<head><base href='https://cdn.example/a/'></head><img src='1.jpg'>")
         (tmp_path / "more.txt").write_text(shop.serve("/based", page))
-        (row,) = web_source(tmp_path, fetcher=fetcher, pages={"list": "more.txt"}, fields=fields).rows()
+        (row,) = all_rows(web_source(tmp_path, fetcher=fetcher, pages={"list": "more.txt"}, fields=fields))
         assert row.cells["images"] == ["https://cdn.example/a/1.jpg"]
 
     @pytest.mark.parametrize(
@@ -167,14 +196,18 @@ class TestPagesThatFail:
         urls = [*(shop.serve(path, reply) for path, reply in replies.items()), "ftp://shop.example/a", "no address"]
         (tmp_path / "urls.txt").write_text("\n".join(urls))
         images = {"xpath": "//script/text()", "regex": r"images = (\[.*\])"}
-        fields = {"id": {"from": "url", "regex": r"-(\d+)$"}, **TITLE, "images": images}
-        rows = list(web_source(tmp_path, fetcher=fetcher, pages={"list": "urls.txt"}, fields=fields).rows())
+        fields = {"id": {"from": "url", "regex": r"-(\d+)$|/(objects|python)$"}, **TITLE, "images": images}
+        rows = list(all_rows(web_source(tmp_path, fetcher=fetcher, pages={"list": "urls.txt"}, fields=fields)))
         problems = [row.problem or "" for row in rows]
-        assert [url in problem for url, problem in zip(urls, problems, strict=True)] == [True] * 6 + [False] + [
-            True
-        ] * 2
-        expected = ["answered 404", "has 11.0 MB", "more than texts", "is not JSON", "not an HTML page", "no id", ""]
+        assert [url in problem for url, problem in zip(urls, problems, strict=True)] == [
+            *(path not in ("/objects", "/python", "/good-5") for path in replies),
+            True,
+            True,
+        ]
+        expected = ["answered 404", "has 11.0 MB", "", "", "not an HTML page", "no id", ""]
         assert all(said in problem for said, problem in zip(expected, problems, strict=False))
+        assert rows[2].cells == {"id": "objects", "title": "x", "images": ["[{}]"]}
+        assert rows[3].cells == {"id": "python", "title": "x", "images": [shop.url("/a")]}
         assert rows[6].cells == {"id": "5", "title": "x", "images": []}
 
     def test_a_regex_that_runs_away_is_stopped(self, shop: ShopServer, fetcher: Fetcher, tmp_path: Path) -> None:
@@ -193,7 +226,7 @@ class TestPagesThatFail:
         sitemap = shop.serve(
             "/map.xml", Reply(body=f"{entity}<urlset><url><loc>http://a/&e;</loc></url></urlset>".encode())
         )
-        rows = web_source(tmp_path, fetcher=fetcher, pages={"sitemap": sitemap}, fields=TITLE).rows()
+        rows = all_rows(web_source(tmp_path, fetcher=fetcher, pages={"sitemap": sitemap}, fields=TITLE))
         assert not any("secret" in f"{row.problem}{row.cells}" for row in rows)
 
 
@@ -207,19 +240,19 @@ class TestPages:
             shop.serve(f"/{n}/moved", html_reply(f"<h1>{n}</h1>"))
         (tmp_path / "urls.txt").write_text("\ufeff" + "\r\n\r\n".join([*urls, *urls[::-1]]))
         source = web_source(tmp_path, fetcher=fetcher, pages={"list": "urls.txt"}, fields=TITLE)
-        assert source.num_pages() == 300
-        rows = list(source.rows())
+        assert source.num_rows() == 300
+        rows = list(all_rows(source))
         assert [(row.line, row.cells["id"], row.cells["title"]) for row in rows] == [
             (n + 1, urls[n], str(n)) for n in numbers
         ]
         assert max(shop.counts.values()) == 1
-        assert list(source.rows(start=100, end=120)) == rows[100:120]
+        assert list(source.rows(source.columns, start=100, end=120)) == rows[100:120]
 
     def test_only_some_pages_ahead_are_fetched(self, shop: ShopServer, tmp_path: Path) -> None:
         urls = [shop.serve(f"/{n}", html_reply(f"<h1>{n}</h1>")) for n in range(300)]
         (tmp_path / "urls.txt").write_text("\n".join(urls))
         with Fetcher(params=fetch_params(num_parallel=3), journal=tmp_path / "journal") as fetcher:
-            rows = web_source(tmp_path, fetcher=fetcher, pages={"list": "urls.txt"}, fields=TITLE).rows()
+            rows = all_rows(web_source(tmp_path, fetcher=fetcher, pages={"list": "urls.txt"}, fields=TITLE))
             assert next(rows).cells["title"] == "0"
             time.sleep(0.3)
             assert 1 <= len(shop.counts) <= 6
@@ -238,7 +271,7 @@ class TestPages:
         shop.serve("/index.xml", Reply(body=f"<sitemapindex xmlns='urn:any'>{index}</sitemapindex>".encode()))
         (tmp_path / "urls.txt").write_text(shop.url("/product/soap"))
         pages = {"list": "urls.txt", "sitemap": shop.url("/index.xml"), "match": "/product/"}
-        rows = list(web_source(tmp_path, fetcher=fetcher, pages=pages, fields=TITLE).rows())
+        rows = list(all_rows(web_source(tmp_path, fetcher=fetcher, pages=pages, fields=TITLE)))
         assert [row.cells.get("title") for row in rows] == ["soap", "serum", "cream", None]
         assert rows[-1].problem == f"{shop.url('/gone.xml')} answered 404"
 
@@ -247,13 +280,13 @@ class TestPages:
         self, shop: ShopServer, fetcher: Fetcher, tmp_path: Path, body: bytes
     ) -> None:
         url = shop.serve("/map.xml", Reply(body=body))
-        (row,) = web_source(tmp_path, fetcher=fetcher, pages={"sitemap": url}, fields=TITLE).rows()
+        (row,) = all_rows(web_source(tmp_path, fetcher=fetcher, pages={"sitemap": url}, fields=TITLE))
         assert row.problem is not None
         assert row.problem.startswith(f"{url} is ")
 
     def test_a_sitemap_that_swells_is_refused(self, shop: ShopServer, fetcher: Fetcher, tmp_path: Path) -> None:
         url = shop.serve("/map.xml.gz", Reply(body=gzip.compress(bytes(51 * 2**20))))
-        (row,) = web_source(tmp_path, fetcher=fetcher, pages={"sitemap": url}, fields=TITLE).rows()
+        (row,) = all_rows(web_source(tmp_path, fetcher=fetcher, pages={"sitemap": url}, fields=TITLE))
         assert row.problem == f"{url} has more than the 50 MB that are allowed"
 
 
@@ -291,6 +324,8 @@ class TestDescription:
             ("pages: {list: a.txt}\nfields: {titel: {constant: a}}", "no field of a listing is called titel"),
             ("pages: {list: a.txt}\nfields: {brand: {constant: a}}", "fields: must have title or images"),
             ("pages: [", "is not YAML"),
+            ("pages: {list: 2001-99-99}", "is not YAML"),
+            ("[" * 5000, "is not YAML"),
             ("- a", "must map pages and fields"),
         ],
     )

@@ -97,6 +97,23 @@ class TestTries:
             assert waiting.result() == PICTURE
         assert [path for path in asked if path != "/robots.txt"] == ["/busy", *(f"/{n}" for n in range(20)), "/busy"]
 
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            Reply(headers={"Content-Length": "9" * 5000}),
+            Reply(status=503, headers={"Retry-After": "9" * 5000}),
+            Reply(status=503, headers={"Retry-After": "Mon, 99 Jan 99999 00:00:00 GMT"}),
+            Reply(body=b"-5\r\nabcde\r\n0\r\n\r\n", headers={"Transfer-Encoding": "chunked"}),
+            Reply(status=302, headers={"Location": "/a", "Content-Length": "x" * 5000}),
+        ],
+        ids=["length", "retry after number", "retry after date", "chunk size", "length of a redirect"],
+    )
+    def test_nonsense_in_a_header_fails_its_address_alone(
+        self, shop: ShopServer, fetcher: Fetcher, reply: Reply
+    ) -> None:
+        assert "\n" not in refusal(fetcher, shop.serve("/nonsense", reply))
+        assert fetcher.fetch(shop.serve("/sound", Reply(body=PICTURE)), max_bytes=LIMIT) == PICTURE
+
     def test_nothing_listening_is_said(self, fetcher: Fetcher) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]

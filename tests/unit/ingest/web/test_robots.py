@@ -54,6 +54,21 @@ def test_what_forbids_nothing_allows_everything(text: str) -> None:
     assert parse(text, product="facetry") == Rules()
 
 
+@pytest.mark.parametrize("pattern", ["/%61dmin", "/admin", "/a%64min"])
+@pytest.mark.parametrize("path", ["/admin", "/%61dmin"])
+def test_escapes_that_need_not_be_count_as_what_they_stand_for(pattern: str, path: str) -> None:
+    assert not parse(f"User-agent: *\nDisallow: {pattern}", product="facetry").allow(path)
+
+
+def test_escapes_that_have_to_be_stay_and_are_the_same_in_small_letters() -> None:
+    rules = parse("User-agent: *\nDisallow: /a%2fb", product="facetry")
+    assert [rules.allow(path) for path in ("/a%2Fb", "/a%2fb", "/a/b")] == [False, False, True]
+
+
+def test_a_group_may_name_a_version() -> None:
+    assert not parse("User-agent: facetry/1.0\nDisallow: /", product="facetry").allow("/a")
+
+
 def test_a_pattern_of_many_stars_is_judged_at_once() -> None:
     rules = parse("User-agent: *\nDisallow: /" + "a*" * 5000 + "b$", product="facetry")
     assert rules.allow("/" + "a" * 20000)
