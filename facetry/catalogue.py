@@ -31,7 +31,7 @@ ROW_GROUP_BYTES = 16 * 2**20
 ROWS_PER_BATCH = 256
 ROW_BYTES = 512
 """What a row is reckoned to take besides its images and texts."""
-SHARD_MEGABYTES = 2.0
+SHARD_MEGABYTES = 1.5
 SMALLEST_SHARD, LARGEST_SHARD = 0.25, 4.0
 """In relation to the average one."""
 

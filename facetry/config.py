@@ -114,7 +114,7 @@ class IngestParams(Section):
     taxonomy: str | None = None
     max_image_megabytes: float = Field(default=20.0, gt=0, le=1024)
     max_cell_megabytes: float = Field(default=1.0, gt=0, le=1024)
-    shard_megabytes: float = Field(default=2.0, gt=0, le=1024)
+    shard_megabytes: float = Field(default=1.5, gt=0, le=1024)
     fetch: FetchParams = FetchParams()
 
     @field_validator("columns")
