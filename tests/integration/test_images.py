@@ -27,7 +27,8 @@ LIST_PACKAGE = """
 import os, facetry
 root = os.path.dirname(facetry.__file__)
 for folder, _, files in os.walk(root, followlinks=True):
-    print(*(os.path.relpath(os.path.join(folder, file), root) for file in files if file[-4:] != ".pyc"), sep="\\n")
+    if os.path.basename(folder) != "__pycache__":
+        print(*(os.path.relpath(os.path.join(folder, file), root) for file in files), sep="\\n")
 """
 
 
