@@ -160,7 +160,7 @@ class Catalogue:
             for batch in self._batches(shard, columns=SCHEMA.names):
                 for row in batch.to_pylist():
                     if split is None or row["split"] == split.value:
-                        yield _listing(row)
+                        yield listing_of_row(row)
 
     def columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """These columns of every listing, in order, a batch at a time; `image_rejections` tells how many images."""
@@ -329,7 +329,8 @@ def _row(listing: Listing) -> dict[str, object]:
     }
 
 
-def _listing(row: Mapping[str, Any]) -> Listing:
+def listing_of_row(row: Mapping[str, Any]) -> Listing:
+    """The listing that a row of `SCHEMA` holds."""
     return Listing(
         id=row["id"],
         title=row["title"],

@@ -9,15 +9,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_TOLD = 600.0
+"""Up to this, the time left is told in seconds; beyond, when it will have passed."""
 
 
 class ProgressLine:
-    """Progress of one piece of work that has `total` equal parts."""
+    """Progress of one piece of work that has `total` equal parts, some of which may be `done` from another time."""
 
-    def __init__(self, label: str, *, total: int) -> None:
+    def __init__(self, label: str, *, total: int, done: int = 0) -> None:
         self._label = label
         self._total = total
-        self._done = 0
+        self._done = self._done_before = done
         self._started = self._spoken = time.monotonic()
         self._bar: Progress | None = None
 
@@ -26,7 +28,7 @@ class ProgressLine:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
             self._bar = Progress(*columns, *times, console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task(self._label, total=self._total, note="")
+            self._task = self._bar.add_task(self._label, total=self._total, completed=self._done, note="")
             self._bar.start()
         return self
 
@@ -42,8 +44,10 @@ class ProgressLine:
         elif time.monotonic() - self._spoken >= SECONDS_BETWEEN_LINES:
             self._spoken = time.monotonic()
             elapsed = self._spoken - self._started
-            left = elapsed / max(done, 1) * (self._total - done)
-            print(f"{self._label} {done}/{self._total}, {left:.0f} s left{', ' + note if note else ''}", flush=True)
+            left = elapsed / max(done - self._done_before, 1) * (self._total - done)
+            end = time.strftime("%a %H:%M", time.localtime(time.time() + left))
+            told = f"{left:.0f} s left" if left < SECONDS_TOLD else f"ends about {end}"
+            print(f"{self._label} {done}/{self._total}, {told}{', ' + note if note else ''}", flush=True)
 
     def advance(self, parts: int = 1, *, note: str = "") -> None:
         self.advance_to(self._done + parts, note=note)

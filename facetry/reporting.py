@@ -40,10 +40,15 @@ def new_axes(title: str, *, width_inches: float = 4.4, height_inches: float = 2.
 
     figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
     axes = figure.add_subplot()
+    dress_axes(axes, title)
+    return figure, axes
+
+
+def dress_axes(axes: "Axes", title: str) -> None:
+    """Give one pair of axes the reports' look."""
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9, color=QUIET, labelcolor=QUIET)
-    return figure, axes
 
 
 def inline_figure(figure: "Figure") -> str:

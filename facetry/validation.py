@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, InitErrorDetails
 
 _BOUNDS = {
     "greater_than_equal": ("ge", "must be at least"),
@@ -22,6 +22,21 @@ def explain(error: ValidationError, *, origin: str, model: type[BaseModel]) -> s
     paths = (".".join(str(part) for part in problem["loc"]) for problem in problems)
     lines = (f"  {path}: {_reason(problem, model=model)}" for path, problem in zip(paths, problems, strict=True))
     return "\n".join([f"{origin} has {count}", *lines])
+
+
+def problems_below(
+    error: ValidationError, *, path: Sequence[str | int], model: type[BaseModel]
+) -> list[InitErrorDetails]:
+    """What was wrong when the value at `path` of something larger was read as `model`, as problems of the larger."""
+    return [
+        {
+            "type": "value_error",
+            "loc": (*path, *problem["loc"]),
+            "input": problem["input"],
+            "ctx": {"error": ValueError(_reason(problem, model=model))},
+        }
+        for problem in error.errors()
+    ]
 
 
 def _reason(problem: ErrorDetails, *, model: type[BaseModel]) -> str:

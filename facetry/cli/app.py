@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facetry import __version__
-from facetry.cli import serving, stages
+from facetry.cli import experiments, serving, stages
 from facetry.cli.data import data
 from facetry.cli.options import Overrides, ParamsFile, load, params_path
 from facetry.errors import FacetryError
@@ -32,6 +32,8 @@ for command in (
     stages.release,
     serving.serve,
     serving.predict,
+    experiments.experiment,
+    experiments.learning_curve,
 ):
     app.command()(command)
 app.add_typer(data, name="data")

@@ -110,14 +110,22 @@ def split(catalogue: CatalogueIn, out: CatalogueOut, params: ParamsFile = None, 
     typer.echo(split(Catalogue.open(catalogue), params=section, out=out).one_line())
 
 
-def train(catalogue: CatalogueIn, out: Out, params: ParamsFile = None, overrides: Overrides = None) -> None:
+def train(
+    catalogue: CatalogueIn,
+    out: Out,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only show what the run would need of memory, and how it would be done.")
+    ] = False,
+    params: ParamsFile = None,
+    overrides: Overrides = None,
+) -> None:
     """Fine-tune the base model on the train split, on every accelerator of this machine."""
     from facetry.catalogue import Catalogue
-    from facetry.training import train
+    from facetry.training import preview, train
 
     keep_input(catalogue, out=out)
-    section = load(params, overrides).train
-    typer.echo(train(Catalogue.open(catalogue), params=section, out=out).one_line())
+    section, opened = load(params, overrides).train, Catalogue.open(catalogue)
+    typer.echo(preview(opened, params=section) if plan else train(opened, params=section, out=out).one_line())
 
 
 def evaluate(

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import torch
 
+from facetry.backbones.backbone import Backbone
+from facetry.backbones.dual_family import DualEncoderFamily
+from facetry.backbones.encoder import load_config
+from facetry.backbones.registry import find_family
 from facetry.config import PromptParams
 from facetry.decoding.answer import Answer
-from facetry.decoding.backbone import Backbone
+from facetry.decoding.caption_engine import CaptionEngine
 from facetry.decoding.checkpoint import Checkpoint
 from facetry.decoding.reading import Reading
 from facetry.decoding.search import Found, most_probable
@@ -33,9 +37,12 @@ class Engine:
         }
 
     @classmethod
-    def load(cls, folder: Path) -> "Engine":
-        """The engine of the checkpoint at `folder`."""
+    def load(cls, folder: Path) -> "Engine | CaptionEngine":
+        """The engine of the checkpoint at `folder`; one of its own for a model that compares pictures with captions."""
         checkpoint = Checkpoint.open(folder)
+        family = find_family(load_config(folder), folder=folder)
+        if isinstance(family, DualEncoderFamily):
+            return CaptionEngine.load(folder, family=family)
         return cls(Backbone.load(folder), taxonomy=checkpoint.taxonomy, prompt=checkpoint.card.prompt)
 
     def answer(self, listings: Sequence[Listing]) -> list[Answer | RequestError]:
@@ -47,7 +54,7 @@ class Engine:
     def compose(self, listing: Listing) -> Prompt | RequestError:
         """What the model is shown of `listing`, or why it cannot be shown."""
         try:
-            return compose(listing, params=self._prompt)
+            return compose(listing, params=self._prompt, resized_to=self.backbone.encoder.resized_to)
         except RequestError as error:
             return error
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from transformers import DynamicCache
 
-from facetry.decoding.backbone import Backbone
+from facetry.backbones.backbone import Backbone
+from facetry.backbones.encoder import model_positions
 from facetry.prompting import Prompt
 
 
@@ -16,16 +17,16 @@ class Reading:
         self._model = backbone.model
         batch = backbone.encode(prompts)
         self._mask = batch["attention_mask"]
-        positions, _ = self._model.model.get_rope_index(
-            batch["input_ids"],
-            mm_token_type_ids=batch["mm_token_type_ids"],
-            image_grid_thw=batch.get("image_grid_thw"),
-            attention_mask=self._mask,
-        )
+        positions = batch.pop("position_ids")
+        self._num_axes = len(positions)
         self._cache = DynamicCache(config=self._model.config.get_text_config())
         self._next_position = positions.amax(dim=(0, 2)) + 1
         output = self._model(
-            **batch, position_ids=positions, past_key_values=self._cache, use_cache=True, logits_to_keep=1
+            **batch,
+            position_ids=model_positions(positions),
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
         )
         self._log_probabilities = _log_probabilities(output.logits[:, -1])
 
@@ -55,11 +56,11 @@ class Reading:
         lengths = torch.tensor([len(tokens) for tokens in continuations], device=device)
         offsets = torch.arange(length, device=device)
         mask = (offsets < lengths[:, None]).to(self._mask.dtype)
-        positions = (self._next_position[:, None] + offsets).expand(3, -1, -1)
+        positions = (self._next_position[:, None] + offsets).expand(self._num_axes, -1, -1)
         output = self._model(
             input_ids=ids,
             attention_mask=torch.cat([self._mask, mask], dim=1),
-            position_ids=positions,
+            position_ids=model_positions(positions),
             past_key_values=self._cache,
             use_cache=True,
         )

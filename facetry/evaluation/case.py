@@ -31,14 +31,14 @@ class Case:
     error: str | None = None
 
     @classmethod
-    def of(cls, listing: Listing, answer: Answer | RequestError) -> Self:
-        """The case of a labelled `listing`."""
+    def of(cls, listing: Listing, answer: Answer | RequestError, *, shown: Listing | None = None) -> Self:
+        """The case of a labelled `listing`; `shown` is what was seen of it, when that is not all."""
         assert listing.label is not None
         return cls(
             id=listing.id,
             title=listing.title,
             brand=listing.brand,
-            offer=_offer(listing),
+            offer=_offer(shown or listing),
             label=listing.label,
             answer=None if isinstance(answer, RequestError) else answer,
             error=str(answer) if isinstance(answer, RequestError) else None,

@@ -57,11 +57,13 @@ class AttributeScore:
     """Over the listings whose label has the attribute: right in all, and right among those whose category was right.
 
     A listing whose answer lacks the attribute, because its category was missed or nothing was answered, is a mistake.
+    `macro_f1` is the mean over the values that the listings have.
     """
 
     name: str
     num_listings: int
     num_right: int
+    macro_f1: float
     num_category_right: int
     num_right_of_category_right: int
 
@@ -206,15 +208,16 @@ def _score_attributes(cases: Sequence[Case]) -> tuple[AttributeScore, ...]:
 
 
 def _score_attribute(name: str, cases: Sequence[Case]) -> AttributeScore:
-    right = [
-        case
-        for case in cases
-        if case.answer is not None and case.answer.attributes.get(name) == case.label.attributes[name]
-    ]
+    from sklearn.metrics import f1_score
+
+    truths = [case.label.attributes[name] for case in cases]
+    said = [case.answer.attributes.get(name, NO_ANSWER) if case.answer is not None else NO_ANSWER for case in cases]
+    right = [case for case, truth, value in zip(cases, truths, said, strict=True) if value == truth]
     return AttributeScore(
         name=name,
         num_listings=len(cases),
         num_right=len(right),
+        macro_f1=float(f1_score(truths, said, labels=sorted(set(truths)), average="macro", zero_division=0)),
         num_category_right=sum(case.is_right for case in cases),
         num_right_of_category_right=sum(case.is_right for case in right),
     )

@@ -65,7 +65,8 @@ def evaluate(
     started = time.monotonic()
     origin = _origin(checkpoint, catalogue=catalogue, split=split)
     storage.refuse_foreign_folder(out, commit=REPORT_NAME)
-    asked = see(_trusted(catalogue, split=split, params=params))
+    trusted = _trusted(catalogue, split=split, params=params)
+    asked = see(_shown(listing, params=params) for listing in trusted)
     if not asked:
         raise CatalogueError(
             f"catalogue {catalogue.location} has no listing in split '{split}' with a label that is "
@@ -105,10 +106,17 @@ def _origin(checkpoint: Path, *, catalogue: Catalogue, split: Split) -> Origin:
 
 
 def _trusted(catalogue: Catalogue, *, split: Split, params: EvaluateParams) -> Iterator[Listing]:
-    """The listings of the split whose labels are good enough to be held against answers."""
+    """The listings of the split whose labels can be held against answers, if anything is shown of them."""
     for listing in catalogue.listings(split=split):
-        if listing.label is not None and listing.label.source in params.label_sources:
+        is_trusted = listing.label is not None and listing.label.source in params.label_sources
+        if is_trusted and (not params.hide or _shown(listing, params=params).says_something):
             yield listing
+
+
+def _shown(listing: Listing, *, params: EvaluateParams) -> Listing:
+    for name in params.hide:
+        listing = listing.without(name)
+    return listing
 
 
 def _answer_all(checkpoint: Path, listings: Iterator[Listing], *, params: EvaluateParams, total: int) -> list[Case]:
@@ -118,7 +126,9 @@ def _answer_all(checkpoint: Path, listings: Iterator[Listing], *, params: Evalua
     cases: list[Case] = []
     with ProgressLine("answered", total=total) as progress:
         while batch := list(islice(listings, params.batch_size)):
-            cases.extend(Case.of(listing, answer) for listing, answer in zip(batch, engine.answer(batch), strict=True))
+            shown = [_shown(listing, params=params) for listing in batch]
+            answered = zip(batch, engine.answer(shown), shown, strict=True)
+            cases.extend(Case.of(listing, answer, shown=seen) for listing, answer, seen in answered)
             progress.advance_to(len(cases))
     return cases
 

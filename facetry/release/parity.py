@@ -57,10 +57,18 @@ def write_contract(folder: Path, *, engine: Engine, listings: Sequence[Listing])
     (folder / CONTRACT_NAME).write_text(contract.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+def engine_of(checkpoint: Path) -> Engine:
+    """The engine of a checkpoint that can be released; a `ReleaseError` for any other."""
+    engine = Engine.load(checkpoint)
+    if not isinstance(engine, Engine):
+        raise ReleaseError("a CLIP or SigLIP checkpoint cannot be released yet: release a model that answers in words")
+    return engine
+
+
 def load_engine(folder: Path) -> Engine:
     """The engine of the release in `folder`; a `ReleaseError` unless its files and golden answers are as released."""
     release = open_release(folder)
-    engine = Engine.load(release.checkpoint)
+    engine = engine_of(release.checkpoint)
     check_contract(release, engine=engine)
     return engine
 
@@ -140,9 +148,10 @@ def _seen(listing: Listing, *, engine: Engine) -> tuple[str, tuple[int, ...]]:
     prompt = engine.compose(listing)
     if not isinstance(prompt, Prompt):
         raise prompt
-    encoded = engine.backbone.processor.encode([prompt])
-    pixels = encoded["pixel_values"].tobytes() if "pixel_values" in encoded else b""
-    return hashlib.sha256(pixels).hexdigest(), tuple(encoded["input_ids"][0])
+    encoded = engine.backbone.encoder.encode(prompt)
+    tensors = engine.backbone.encoder.collate([encoded.images])
+    pixels = tensors["pixel_values"].numpy().tobytes() if tensors else b""
+    return hashlib.sha256(pixels).hexdigest(), encoded.token_ids
 
 
 def _count_differences(found: Sequence[object], expected: Sequence[object]) -> int:

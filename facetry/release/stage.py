@@ -11,7 +11,6 @@ from facetry import storage
 from facetry.catalogue import Catalogue
 from facetry.config import ReleaseParams, ServeParams
 from facetry.decoding.checkpoint import GOLDEN_NAME, Checkpoint
-from facetry.decoding.engine import Engine
 from facetry.errors import ReleaseError
 from facetry.release.manifest import (
     CHECKPOINT_NAME,
@@ -23,7 +22,7 @@ from facetry.release.manifest import (
     hash_files,
     open_release,
 )
-from facetry.release.parity import write_contract
+from facetry.release.parity import engine_of, write_contract
 from facetry.release.repository import write_model_repository
 
 
@@ -51,7 +50,7 @@ def release(checkpoint: Path, *, report: Path, params: ReleaseParams, serve: Ser
     with storage.new_folder(out, commit=MANIFEST_NAME) as folder:
         _copy_checkpoint(checkpoint, folder / CHECKPOINT_NAME)
         listings = list(Catalogue.open(checkpoint / GOLDEN_NAME).listings())
-        write_contract(folder / PARITY_NAME, engine=Engine.load(folder / CHECKPOINT_NAME), listings=listings)
+        write_contract(folder / PARITY_NAME, engine=engine_of(folder / CHECKPOINT_NAME), listings=listings)
         write_model_repository(
             folder / MODEL_REPOSITORY_NAME,
             max_batch_size=serve.max_batch_size,

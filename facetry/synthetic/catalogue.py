@@ -25,6 +25,7 @@ LISTINGS_NAME = "listings.csv"
 TRUTH_NAME = "truth.jsonl"
 TAXONOMY_NAME = "taxonomy.yaml"
 BASE_MODEL_NAME = "base-model"
+CLIP_MODEL_NAME = "clip-model"
 LISTINGS_PER_CHUNK = 50
 
 
@@ -51,14 +52,15 @@ class DrawSummary:
 
 
 def draw(out: Path, *, params: DrawParams) -> DrawSummary:
-    """Draw a catalogue and an untrained model that can read it into `out`: the same bytes for the same parameters."""
+    """Draw a catalogue and untrained models that can read it into `out`: the same bytes for the same parameters."""
+    from facetry.synthetic.clip_model import write_clip_model
     from facetry.synthetic.models import write_base_model
 
     with storage.new_folder(out, commit=COMMIT_NAME) as folder:
         summary = draw_listings(folder, params=params)
         taxonomy = read_yaml(folder / TAXONOMY_NAME)
-        texts = _texts(folder / LISTINGS_NAME)
-        write_base_model(folder / BASE_MODEL_NAME, texts=texts, taxonomy=taxonomy, seed=params.seed)
+        for write, name in ((write_base_model, BASE_MODEL_NAME), (write_clip_model, CLIP_MODEL_NAME)):
+            write(folder / name, texts=_texts(folder / LISTINGS_NAME), taxonomy=taxonomy, seed=params.seed)
         commit = {"params": params.model_dump(mode="json", exclude={"num_workers"}), "counts": asdict(summary)}
         storage.write_atomically(folder / COMMIT_NAME, (json.dumps(commit, indent=2) + "\n").encode())
     return summary

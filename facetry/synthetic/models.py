@@ -44,7 +44,7 @@ def write_base_model(folder: Path, *, texts: Iterable[str], taxonomy: Taxonomy, 
     import torch
     from transformers import Qwen2VLForConditionalGeneration, Qwen2VLImageProcessorPil
 
-    from facetry.decoding.processor import ImageTextProcessor
+    from facetry.backbones.quiet import quietly
 
     tokenizer = _train_tokenizer([*texts, *_answers(taxonomy), *_words_of_the_prompt()])
     num_pixels = (PATCH_SIDE_PIXELS * PATCHES_PER_TOKEN_SIDE) ** 2
@@ -56,8 +56,11 @@ def write_base_model(folder: Path, *, texts: Iterable[str], taxonomy: Taxonomy, 
     )
     torch.manual_seed(seed)
     model = Qwen2VLForConditionalGeneration._from_config(_config(tokenizer))
-    model.save_pretrained(folder)
-    ImageTextProcessor(image_processor, tokenizer, chat_template=CHAT_TEMPLATE).save_pretrained(folder)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    with quietly():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        image_processor.save_pretrained(folder)
 
 
 def _answers(taxonomy: Taxonomy) -> Iterable[str]:

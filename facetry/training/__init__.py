@@ -1,5 +1,5 @@
 """Fine-tuning: a catalogue and a base model become a checkpoint."""
 
-from facetry.training.stage import TrainSummary, train
+from facetry.training.stage import TrainSummary, preview, train
 
-__all__ = ["TrainSummary", "train"]
+__all__ = ["TrainSummary", "preview", "train"]

@@ -1,8 +1,10 @@
-"""The stage: check the inputs, launch the processes, put the checkpoint together."""
+"""The stage: check the inputs, do the runs one after the other, put the checkpoint together."""
 
 import json
+import os
 import shutil
-from collections import Counter
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,71 +17,139 @@ from facetry.errors import TrainingError
 from facetry.listing import Split
 from facetry.revision import code_revision
 from facetry.training.job import TrainingJob, TrainingResult
-from facetry.training.launching import choose_num_processes, launch
+from facetry.training.launching import Place, find_place, launch
 
-JOB_NAME = "job.json"
+IDENTITY_NAME = "identity.json"
+RESULT_NAME = "result.json"
+ADAPTER_NAME = "adapter"
+TENSORBOARD_NAME = "tensorboard"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainSummary:
-    num_listings: int
-    num_steps: int
-    num_parameters: int
-    train_loss: float
-    validation_loss: float | None
-    seconds: float
+    """What the last run came to; None on the nodes that only lent a hand."""
+
+    num_runs: int
+    result: TrainingResult | None
 
     def one_line(self) -> str:
-        validation = "" if self.validation_loss is None else f", validation loss {self.validation_loss:.3f}"
+        if self.result is None:
+            return "trained: the first node has the checkpoint"
+        result = self.result
+        runs = f" (the last of {self.num_runs} runs)" if self.num_runs > 1 else ""
+        accuracy = result.validation_category_accuracy
         return (
-            f"trained {self.num_parameters:,} parameters on {self.num_listings} listings in {self.num_steps} steps "
-            f"({self.seconds:.0f} s): train loss {self.train_loss:.3f}{validation}"
+            f"trained {result.num_trained_parameters:,} of {result.num_parameters:,} parameters on "
+            f"{result.num_listings} listings in {result.num_steps} steps ({result.seconds:.0f} s){runs}: "
+            f"train loss {result.train_loss:.3f}, validation loss {result.validation_loss:.3f}"
+            f"{'' if accuracy is None else f', category accuracy {accuracy:.3f}'}"
         )
 
 
 def train(catalogue: Catalogue, *, params: TrainParams, out: Path) -> TrainSummary:
-    """Fine-tune `params.base_model` on the train split of `catalogue`; a killed run, started again, continues."""
-    counts = Counter(listing.split for listing in catalogue.listings() if listing.says_something and listing.label)
-    _check_inputs(catalogue, params=params, counts=counts)
-    num_processes = choose_num_processes(params)
+    """Fine-tune `params.base_model` on the train split of `catalogue`; a killed run, started again, continues.
+
+    In a job of several nodes each of them calls this; the first one puts the checkpoint together.
+    """
+    _check_inputs(catalogue, params=params)
+    place = find_place(os.environ, params=params)
     storage.refuse_foreign_folder(out, commit=CARD_NAME)
+    state = out.parent / f".{out.name}-state"
+    jobs = _jobs(catalogue, params=params, state=state)
+    if place.is_first_node:
+        _prepare_state(state, jobs=jobs)
+    for job in jobs:
+        _do(job, place=place)
+    if not place.is_first_node:
+        return TrainSummary(num_runs=len(jobs), result=None)
+    result = TrainingResult.model_validate_json((jobs[-1].state / RESULT_NAME).read_bytes())
     with storage.new_folder(out, commit=CARD_NAME) as folder:
-        job = TrainingJob(
-            catalogue=catalogue.location,
-            catalogue_digest=catalogue.digest,
-            data_version=catalogue.version,
-            params=params,
-            state=out.parent / f".{out.name}-state",
-            out=folder,
-        )
-        _prepare_state(job)
-        result = launch(job, job_file=job.state / JOB_NAME, num_processes=num_processes)
+        shutil.copytree(jobs[-1].model_folder, folder, dirs_exist_ok=True)
         _write_golden(catalogue, params=params, folder=folder / GOLDEN_NAME)
         storage.write_atomically(folder / TAXONOMY_NAME, catalogue.taxonomy_yaml.encode())
-        card = _card(job, result)
+        card = _card(catalogue, params=params, result=result)
         storage.write_atomically(folder / CARD_NAME, (card.model_dump_json(indent=2) + "\n").encode())
-    shutil.rmtree(job.state)
-    return TrainSummary(num_listings=counts[Split.TRAIN], **result.model_dump(exclude={"error"}))
+    shutil.rmtree(state)
+    return TrainSummary(num_runs=len(jobs), result=result)
 
 
-def _check_inputs(catalogue: Catalogue, *, params: TrainParams, counts: Counter[Split | None]) -> None:
+def preview(catalogue: Catalogue, *, params: TrainParams) -> str:
+    """What the first run would need of memory on this machine, and how it would be done, for people."""
+    from facetry.training.preflight import explain
+    from facetry.training.preparation import find_lesson, prepare
+
+    _check_inputs(catalogue, params=params)
+    place = find_place(os.environ, params=params)
+    with tempfile.TemporaryDirectory(prefix="facetry-") as state:
+        job = _jobs(catalogue, params=params, state=Path(state))[0]
+        job.state.mkdir()
+        lesson = find_lesson(job.base_model, taxonomy=catalogue.taxonomy, params=job.params)
+        return explain(prepare(job, lesson=lesson, num_ranks=place.num_nodes * place.num_processes).plan)
+
+
+def _check_inputs(catalogue: Catalogue, *, params: TrainParams) -> None:
+    sides = {value for batch in catalogue.columns(["split"]) for value in batch.column(0).unique().to_pylist()}
     for split in (Split.TRAIN, Split.VALIDATION):
-        if counts[split] == 0:
-            raise TrainingError(
-                f"catalogue {catalogue.location} has no usable listing in split '{split}': split it first"
-            )
+        if split.value not in sides:
+            raise TrainingError(f"catalogue {catalogue.location} has no listing in split '{split}': split it first")
     is_hub_name = params.base_model.count("/") == 1 and not params.base_model.startswith((".", "/"))
     if not Path(params.base_model).is_dir() and not is_hub_name:
         raise TrainingError(f"train.base_model: no model folder at {params.base_model}, nor is it a hub name like a/b")
 
 
-def _prepare_state(job: TrainingJob) -> None:
-    """Keep the state of an interrupted run of the same job; drop that of any other."""
-    job_file = job.state / JOB_NAME
-    if job_file.is_file() and TrainingJob.model_validate_json(job_file.read_bytes()).identity != job.identity:
-        shutil.rmtree(job.state)
-    job.state.mkdir(parents=True, exist_ok=True)
-    storage.write_atomically(job_file, json.dumps(job.model_dump(mode="json"), indent=2).encode())
+def _jobs(catalogue: Catalogue, *, params: TrainParams, state: Path) -> list[TrainingJob]:
+    """The runs, each on the weights of the one before."""
+    jobs: list[TrainingJob] = []
+    for index, run in enumerate(params.runs()):
+        job = TrainingJob(
+            catalogue=catalogue.location,
+            catalogue_digest=catalogue.digest,
+            base_model=str(jobs[-1].model_folder) if jobs else params.base_model,
+            params=run,
+            state=state / str(index),
+        )
+        jobs.append(job)
+    return jobs
+
+
+def _prepare_state(state: Path, *, jobs: Sequence[TrainingJob]) -> None:
+    """Keep the state of an interrupted training of the same kind; drop that of any other."""
+    identity = json.dumps([job.identity for job in jobs], indent=1, sort_keys=True).encode()
+    file = state / IDENTITY_NAME
+    if state.is_dir() and not (file.is_file() and file.read_bytes() == identity):
+        shutil.rmtree(state)
+    for job in jobs:
+        job.state.mkdir(parents=True, exist_ok=True)
+    storage.write_atomically(file, identity)
+
+
+def _do(job: TrainingJob, *, place: Place) -> None:
+    """Do one run, or what is left of it to do."""
+    if not (job.state / RESULT_NAME).is_file():
+        launch(job, place=place)
+    if place.is_first_node and job.params.adapter is not None and not job.model_folder.is_dir():
+        _merge(job)
+
+
+def _merge(job: TrainingJob) -> None:
+    """Put what the adapter learnt into the weights; it happens here, when no rank holds a piece of them any more."""
+    from facetry.backbones.encoder import copy_processor
+    from facetry.training.adapters import merge_adapter
+    from facetry.training.precision import weight_dtype
+    from facetry.training.preparation import family_of
+
+    partial = job.state / ".model.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    merge_adapter(
+        job.state / ADAPTER_NAME,
+        base_model=job.base_model,
+        family=family_of(job.base_model),
+        dtype=weight_dtype(job.params),
+        out=partial,
+        allow_other_weights=job.params.allow_other_weights,
+    )
+    copy_processor(job.base_model, partial)
+    partial.rename(job.model_folder)
 
 
 def _write_golden(catalogue: Catalogue, *, params: TrainParams, folder: Path) -> None:
@@ -95,14 +165,14 @@ def _write_golden(catalogue: Catalogue, *, params: TrainParams, folder: Path) ->
             writer.add(listing)
 
 
-def _card(job: TrainingJob, result: TrainingResult) -> CheckpointCard:
-    numbers = result.model_dump(exclude={"error"}, exclude_none=True)
+def _card(catalogue: Catalogue, *, params: TrainParams, result: TrainingResult) -> CheckpointCard:
+    numbers = result.model_dump(exclude_none=True)
     return CheckpointCard(
-        base_model=job.params.base_model,
-        data_revision=job.catalogue_digest,
-        data_version=job.data_version,
+        base_model=params.base_model,
+        data_revision=catalogue.digest,
+        data_version=catalogue.version,
         code_revision=code_revision(),
-        prompt=job.params.prompt,
-        params=job.params.model_dump(mode="json"),
+        prompt=params.prompt,
+        params=params.model_dump(mode="json"),
         summary={name: float(number) for name, number in numbers.items()},
     )

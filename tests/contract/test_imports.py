@@ -14,6 +14,7 @@ LAYERS = (
     {"config", "listing", "parts", "progress", "reporting", "revision"},
     {"catalogue", "storage", "taxonomy"},
     {"prompting"},
+    {"backbones"},
     {"decoding"},
     {
         "ingest",
@@ -27,12 +28,13 @@ LAYERS = (
         "triton",
         "doctor",
     },
+    {"experiments"},
     {"demo"},
     {"cli", "__main__"},
 )
 STAGES = {"ingest", "cleaning", "splitting", "training", "evaluation", "release", "versioning"}
 HEAVY = {"torch", "transformers", "deepspeed", "accelerate"}
-MAY_IMPORT_HEAVY = {"training", "decoding", "evaluation", "release"}
+MAY_IMPORT_HEAVY = {"training", "backbones", "decoding", "evaluation", "release"}
 ALLOWED_OF_THIS_REPO = {
     "facetry": {"facetry"},
     "components": {"facetry", "components"},

@@ -81,3 +81,35 @@ def test_columns_must_make_a_listing() -> None:
     with pytest.raises(ConfigError, match="ingest: columns must name one for id, or else id_from_content"):
         parse_params({"ingest": {"columns": {"title": "name"}}}, origin="x")
     parse_params({"ingest": {"columns": {"title": "name"}, "id_from_content": True}}, origin="x")
+
+
+def test_a_stage_overrides_what_all_stages_share() -> None:
+    shared = {"batch_size": 4, "adapter": {"rank": 8}}
+    stages = [{"adapter": {"quantise": "nf4"}}, {"adapter": None, "epochs": 1, "parts": {"vision": "none"}}]
+    first, second = parse_params({"train": {**shared, "stages": stages}}, origin="x").train.runs()
+    assert first.adapter is not None
+    assert (first.adapter.rank, first.adapter.quantise, first.batch_size) == (8, "nf4", 4)
+    assert (second.adapter, second.epochs, second.parts.vision, second.parts.language) == (None, 1, "none", "all")
+
+
+def test_what_is_wrong_in_any_stage_is_reported_with_its_path() -> None:
+    stages = [
+        {"epoch": 1},
+        {"batch_size": 0, "parts": {"visoin": "all"}, "base_model": "other"},
+        {"contrastive": {"sentence": "a photo"}, "adapter": {"rank": 0}},
+    ]
+    with pytest.raises(ConfigError) as failure:
+        parse_params({"train": {"stages": stages}, "draw": {"seeds": 1}}, origin="params.yaml")
+    lines = str(failure.value).splitlines()
+    assert lines[0] == "params.yaml has 7 errors"
+    assert sorted(lines[1:]) == sorted(
+        [
+            "  draw.seeds: unknown key, did you mean seed?",
+            "  train.stages.0.epoch: unknown key, did you mean epochs?",
+            "  train.stages.1.base_model: cannot differ between stages, set it for all of them",
+            "  train.stages.1.batch_size: 0, must be at least 1",
+            "  train.stages.1.parts.visoin: unknown key, did you mean vision?",
+            "  train.stages.2.adapter.rank: 0, must be at least 1",
+            "  train.stages.2.contrastive.sentence: must hold {value}, as in 'a photo of a {value}'",
+        ]
+    )

@@ -2,6 +2,7 @@ import io
 import struct
 import zlib
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -52,6 +53,12 @@ def test_long_text_is_cut_and_tokens_of_the_chat_are_taken_out() -> None:
     assert prompt.messages[0]["content"] == [{"type": "text", "text": f"Title: balm {'x' * 15}\nWhich category?"}]
 
 
+@pytest.mark.parametrize("token", ["<image>", "</s>", "<s>", "<|vision_start|>", "<tool_call>"])
+def test_no_token_of_any_model_is_left_in_the_words(token: str) -> None:
+    prompt = compose(Listing("1", title=f"a{token}b < c > d"), params=PARAMS)
+    assert prompt.messages[0]["content"] == [{"type": "text", "text": "Title: a b < c > d\nWhich category?"}]
+
+
 def test_an_answer_names_the_category_then_its_known_attributes_in_order() -> None:
     lid, colour, size = Attribute("lid", ("yes", "no")), Attribute("colour", ("red",)), Attribute("size", ("s",))
     category = Category("A > B", (lid, colour, size))
@@ -72,6 +79,11 @@ def test_pictures_of_other_modes_become_rgb(mode: str) -> None:
     assert decode_image(_encoded(Image.new(mode, (4, 4)), "TIFF")).mode == "RGB"
 
 
+def test_grey_of_16_bits_keeps_its_shades() -> None:
+    shades = np.array([[0, 20_000, 65_535]], dtype=np.uint16)
+    assert np.asarray(decode_image(_encoded(Image.fromarray(shades))))[0, :, 0].tolist() == [0, 78, 255]
+
+
 def test_what_is_no_picture_or_half_a_picture_is_refused() -> None:
     noise = Image.effect_noise((200, 200), 90)
     with pytest.raises(RequestError, match="no picture"):
@@ -85,3 +97,55 @@ def test_a_huge_picture_is_refused_before_it_is_decoded() -> None:
     bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">II4s", zlib.crc32(header), 9, b"IDAT")
     with pytest.raises(RequestError, match="at most 50,000,000 pixels"):
         decode_image(bomb)
+
+
+def _photograph(width: int, height: int) -> Image.Image:
+    """Soft shapes of all colours with some grain, as a camera sees them."""
+    random = np.random.default_rng(width)
+    blobs = Image.fromarray(random.integers(0, 255, (8, 8, 3), dtype=np.uint8)).resize((width, height))
+    return Image.fromarray((np.asarray(blobs) * 0.9 + random.integers(0, 25, (height, width, 1))).astype(np.uint8))
+
+
+def _halved_to_grid(width: int, height: int) -> tuple[int, int]:
+    """A model that sees nothing larger than 300 x 200 pixels, in steps of 10."""
+    scale = min(300 / width, 200 / height, 1)
+    return max(int(width * scale) // 10, 1) * 10, max(int(height * scale) // 10, 1) * 10
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_of_a_large_photograph_no_more_is_decoded_than_the_model_is_shown(mode: str) -> None:
+    data = _encoded(_photograph(1200, 800).convert(mode), "JPEG", quality=90)
+    whole, part = decode_image(data), decode_image(data, resized_to=_halved_to_grid)
+    assert (whole.size, part.size, part.mode) == ((1200, 800), (300, 200), "RGB")
+    shown = [np.asarray(each.resize((300, 200), Image.Resampling.BICUBIC)).astype(int) for each in (whole, part)]
+    assert np.abs(shown[0] - shown[1]).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_that_lies_on_its_side_is_upright_at_any_fraction_of_its_size(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = _encoded(_photograph(800, 1200), "JPEG", exif=exif)
+    whole, part = decode_image(data), decode_image(data, resized_to=_halved_to_grid)
+    assert whole.size == ((800, 1200) if orientation < 5 else (1200, 800))
+    assert part.size == ((200, 300) if orientation < 5 else (300, 200))
+    assert np.abs(np.asarray(whole.resize(part.size)).astype(int) - np.asarray(part)).mean() < 5
+
+
+@pytest.mark.parametrize("size", [(1201, 799), (607, 405), (2399, 1601), (601, 401), (1207, 811)])
+def test_a_fraction_of_a_photograph_is_brought_to_the_size_of_the_whole(size: tuple[int, int]) -> None:
+    part = decode_image(_encoded(_photograph(*size), "JPEG"), resized_to=_halved_to_grid)
+    across, down = _halved_to_grid(*size)
+    assert _halved_to_grid(*part.size) == (across, down)
+    assert part.width >= across
+    assert part.height >= down
+
+
+def test_only_photographs_can_be_decoded_in_part() -> None:
+    assert decode_image(_encoded(_photograph(1200, 800)), resized_to=_halved_to_grid).size == (1200, 800)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_exif_that_cannot_be_read_harms_no_picture() -> None:
+    data = _encoded(_photograph(60, 40), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12")
+    assert decode_image(data, resized_to=_halved_to_grid).size == (60, 40)

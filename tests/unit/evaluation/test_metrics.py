@@ -91,6 +91,7 @@ def test_an_attribute_that_was_not_answered_is_a_mistake_in_the_first_share_only
     (lid,) = score(cases, taxonomy=TAXONOMY).attributes
     assert (lid.name, lid.num_listings, lid.num_right) == ("lid", 5, 2)
     assert lid.accuracy_where_category_right == pytest.approx(1 / 2)
+    assert lid.macro_f1 == pytest.approx((2 / 3 + 2 / 5) / 2)
 
 
 def test_listings_are_counted_by_offer_label_source_and_brand() -> None:

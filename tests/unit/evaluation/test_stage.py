@@ -92,6 +92,24 @@ def test_the_report_holds_numbers_that_a_release_and_a_tracker_can_take(
     assert (out / "report.html").read_text().startswith("<!doctype html>")
 
 
+def test_hidden_fields_are_not_shown_and_what_has_nothing_else_is_not_asked(
+    checkpoint: Path, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    reports = {}
+    for name, hidden in (("words", ("images",)), ("pictures", ("title", "brand"))):
+        params = PARAMS.model_copy(update={"hide": hidden})
+        evaluate(checkpoint, catalogue=catalogue, split=Split.TEST, params=params, out=tmp_path / name)
+        reports[name] = json.loads((tmp_path / name / "report.json").read_text())
+    offers = {name: [offer["name"] for offer in report["scores"]["offers"]] for name, report in reports.items()}
+    assert offers == {"words": ["text only"], "pictures": ["image only"]}
+    assert [report["scores"]["num_unanswered"] for report in reports.values()] == [0, 1]
+    assert reports["words"]["metrics"]["neighbours_accuracy"] == reports["words"]["metrics"]["majority_accuracy"]
+    assert {brand["name"] for brand in reports["pictures"]["scores"]["brands"]} == {"test 0", "test 1", "no brand"}
+    everything_hidden = PARAMS.model_copy(update={"hide": ("title", "brand", "images")})
+    with pytest.raises(CatalogueError, match="no listing in split 'test'"):
+        evaluate(checkpoint, catalogue=catalogue, split=Split.TEST, params=everything_hidden, out=tmp_path / "none")
+
+
 def test_an_empty_split_is_named_and_nothing_is_written(checkpoint: Path, catalogue: Catalogue, tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match="no listing in split 'validation' with a label that is audited or human"):
         evaluate(checkpoint, catalogue=catalogue, split=Split.VALIDATION, params=PARAMS, out=tmp_path / "report")

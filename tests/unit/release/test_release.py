@@ -61,8 +61,8 @@ def test_a_changed_a_missing_and_a_foreign_file_are_each_named(copied: Path) -> 
 
 
 def _other_pixels(checkpoint: Path) -> None:
-    path = checkpoint / "processor_config.json"
-    path.write_text(path.read_text().replace('"resample": 3', '"resample": 2'))
+    path = checkpoint / "preprocessor_config.json"
+    path.write_text(path.read_text().replace('"do_normalize": true', '"do_normalize": false'))
 
 
 def _other_question(checkpoint: Path) -> None:

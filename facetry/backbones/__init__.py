@@ -1,0 +1,1 @@
+"""Models of every supported family behind one interface."""

@@ -1,0 +1,1 @@
+"""Experiments: what is learnt from what, found out by training, and told with its spread."""
