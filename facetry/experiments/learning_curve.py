@@ -109,7 +109,7 @@ def _measure(
     catalogue: Catalogue, subject: Subject, *, params: Params, known: Mapping[str, Point], progress: Path
 ) -> Point:
     """Train and score, unless that was done before."""
-    key = _key(catalogue, params=params)
+    key = key_of(catalogue, params=params)
     if key in known:
         return known[key]
     checkpoint = progress / f"checkpoint-{key}"
@@ -126,7 +126,8 @@ def _measure(
     return point
 
 
-def _key(catalogue: Catalogue, *, params: Params) -> str:
+def key_of(catalogue: Catalogue, *, params: Params) -> str:
+    """Names a point: it changes with all that the point follows from, the code included."""
     settings = [params.train.model_dump(mode="json"), params.evaluate.model_dump(mode="json")]
     described = json.dumps([code_revision(), catalogue.digest, *settings], sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
 """How a run is done so that it fits into memory, decided before any accelerator does anything."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Row:
 class Plan:
     """How a run is done. `rows` are the ways considered, the fastest first; the first one that fits was chosen.
 
-    `load` is the fullest micro-batch there will be, `memory_bytes` what each process may take.
+    `load` is the fullest micro-batch there will be; each process may take `memory_bytes`, and `host_bytes` of RAM.
     """
 
     zero_stage: int
@@ -68,6 +68,7 @@ class Plan:
     load: Load
     num_processes: int
     memory_bytes: int
+    host_bytes: int
 
 
 def plan(
@@ -78,29 +79,34 @@ def plan(
     params: TrainParams,
     num_processes: int,
     memory_bytes: int,
+    host_bytes: int | None = None,
 ) -> Plan:
     """The fastest way to do a run that fits into `memory_bytes` for each process; what `params` says stays as it is.
 
-    When none fits, what was considered is printed and a `TrainingError` tells the numbers.
+    What is offloaded must fit into `host_bytes`, by default what this machine has for each process. When no way fits,
+    what was considered is printed and a `TrainingError` tells the numbers.
     """
     _check(params, family=family, num_processes=num_processes)
     size = size_up(load_config(base_model), family=family, params=params)
-    possible = [way for way in ways(params, num_processes=num_processes) if way.zero_stage in family.zero_stages]
-    considered = _consider(
-        lengths, ways=possible, size=size, params=params, num_processes=num_processes, memory_bytes=memory_bytes
-    )
-    chosen = considered[-1] if considered[-1].fits else min(considered, key=lambda row: row.footprint.total)
+    limits = {
+        "memory_bytes": memory_bytes,
+        "host_bytes": available_host_bytes(num_processes) if host_bytes is None else host_bytes,
+    }
+    possible = ways(params, family=family, num_processes=num_processes)
+    considered = _consider(lengths, possible, size=size, params=params, num_processes=num_processes)
+    rows = _to_first_fitting(considered, **limits)
+    chosen = rows[-1] if rows[-1].fits else min(rows, key=lambda row: row.footprint.total)
     decided = Plan(
         zero_stage=chosen.way.zero_stage,
         offload=chosen.way.offload,
         accumulation_steps=chosen.way.accumulation_steps,
         gradient_checkpointing=chosen.way.gradient_checkpointing,
-        rows=considered,
+        rows=rows,
         size=size,
         listings=lengths.describe(),
         load=fullest(lengths, params=params, num_parts=num_processes * chosen.way.accumulation_steps),
         num_processes=num_processes,
-        memory_bytes=memory_bytes,
+        **limits,
     )
     if not chosen.fits:
         print(explain(decided), flush=True)
@@ -108,7 +114,7 @@ def plan(
     return decided
 
 
-def ways(params: TrainParams, *, num_processes: int) -> Iterator[Way]:
+def ways(params: TrainParams, *, family: Family, num_processes: int) -> Iterator[Way]:
     """Every way to do a run that `params` allows."""
     stages = (1, 2, 3) if params.zero_stage is None else (params.zero_stage,)
     offloads: Sequence[Offload] = _offloads(params) if params.offload is None else (params.offload,)
@@ -119,7 +125,7 @@ def ways(params: TrainParams, *, num_processes: int) -> Iterator[Way]:
     switches = (False, True) if params.gradient_checkpointing is None else (params.gradient_checkpointing,)
     for way in (Way(*choices) for choices in product(stages, offloads, accumulations, switches)):
         is_wanted = params.zero_stage is not None or _is_worth_it(way, num_processes=num_processes)
-        if is_wanted and _is_possible(way, params=params):
+        if is_wanted and _is_possible(way, params=params, family=family):
             yield way
 
 
@@ -129,9 +135,9 @@ def _offloads(params: TrainParams) -> tuple[Offload, ...]:
     return ("none", "optimizer", "all") if has_accelerator else ("none",)
 
 
-def _is_possible(way: Way, *, params: TrainParams) -> bool:
-    """Whether DeepSpeed can do it: weights go elsewhere from ZeRO 3 only, and must not be in 4 bits for either."""
-    if way.offload == "all" and way.zero_stage != 3:
+def _is_possible(way: Way, *, params: TrainParams, family: Family) -> bool:
+    """Whether DeepSpeed can do it: weights go elsewhere from ZeRO 3 only, which takes none in 4 bits."""
+    if way.zero_stage not in family.zero_stages or (way.offload == "all" and way.zero_stage != 3):
         return False
     if way.offload == "optimizer" and way.zero_stage == 0:
         return False
@@ -159,29 +165,27 @@ def fullest(lengths: Lengths, *, params: TrainParams, num_parts: int) -> Load:
 
 
 def _consider(
-    lengths: Lengths,
-    *,
-    ways: Sequence[Way],
-    size: ModelSize,
-    params: TrainParams,
-    num_processes: int,
-    memory_bytes: int,
-) -> tuple[Row, ...]:
-    """The ways to do a run, the fastest first, to the first one that fits."""
-    host_bytes = available_host_bytes(num_processes)
+    lengths: Lengths, possible: Iterable[Way], *, size: ModelSize, params: TrainParams, num_processes: int
+) -> list[Row]:
+    """What each way takes, the fastest first."""
     loads: dict[int, Load] = {}
-    all_rows = []
-    for way in ways:
+    rows = []
+    for way in possible:
         num_parts = num_processes * way.accumulation_steps
         load = loads.get(num_parts) or fullest(lengths, params=params, num_parts=num_parts)
         loads[num_parts] = load
         footprint = estimate(size, way, load=load, num_processes=num_processes, params=params)
-        fits_beside = footprint.host <= host_bytes * USABLE_SHARE
-        fits = footprint.total <= memory_bytes * USABLE_SHARE and fits_beside
-        all_rows.append(Row(way, _time(way, load=load), footprint, fits))
-    all_rows.sort(key=lambda row: row.time)
-    first_fitting = next((number for number, row in enumerate(all_rows, start=1) if row.fits), len(all_rows))
-    return tuple(all_rows[:first_fitting])
+        rows.append(Row(way, _time(way, load=load), footprint, fits=False))
+    return sorted(rows, key=lambda row: row.time)
+
+
+def _to_first_fitting(rows: Sequence[Row], *, memory_bytes: int, host_bytes: int) -> tuple[Row, ...]:
+    """The rows up to the first that fits, which then says so."""
+    for number, row in enumerate(rows):
+        fits_beside = row.footprint.host <= host_bytes * USABLE_SHARE
+        if row.footprint.total <= memory_bytes * USABLE_SHARE and fits_beside:
+            return (*rows[:number], replace(row, fits=True))
+    return tuple(rows)
 
 
 def _time(way: Way, *, load: Load) -> float:
@@ -196,6 +200,11 @@ def _check(params: TrainParams, *, family: Family, num_processes: int) -> None:
         allowed = ", ".join(map(str, family.zero_stages))
         raise TrainingError(
             f"train.zero_stage: {params.zero_stage}, but DeepSpeed trains a {family.model_type} with {allowed} only"
+        )
+    if params.offload == "all" and 3 not in family.zero_stages:
+        raise TrainingError(
+            f"train.offload: all, but that takes ZeRO 3, with which DeepSpeed cannot train a {family.model_type}: "
+            "use optimizer or none"
         )
     num_parts = num_processes * (params.accumulation_steps or 1)
     if params.batch_size < num_parts:
@@ -288,7 +297,10 @@ def _needs(row: Row) -> str:
 
 
 def _has(plan: Plan) -> str:
-    return f"{_gigabytes(plan.memory_bytes)} are there, {USABLE_SHARE:.0%} of them usable"
+    return (
+        f"{_gigabytes(plan.memory_bytes)} and {_gigabytes(plan.host_bytes)} of RAM are there, "
+        f"{USABLE_SHARE:.0%} of them usable"
+    )
 
 
 def _gigabytes(num_bytes: float) -> str:

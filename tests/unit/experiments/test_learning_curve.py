@@ -13,8 +13,9 @@ from facetry.config import ContrastiveParams, Params, TrainParams
 from facetry.errors import CatalogueError, ConfigError
 from facetry.experiments.curve import FacetScore, LearningCurve, Point
 from facetry.experiments.curve_figure import as_files, draw_curve
-from facetry.experiments.learning_curve import CURVE_NAME, Subject, learning_curve, params_of
+from facetry.experiments.learning_curve import CURVE_NAME, Subject, key_of, learning_curve, params_of
 from facetry.listing import Label, LabelSource, Listing, Split
+from facetry.storage import progress_folder
 from tests.tiny_clip import write_tiny_clip
 from tests.unit.contrastive.shop import TEXTS, pan, write_shop
 
@@ -101,6 +102,23 @@ def _doubted(listing: Listing) -> Listing:
     return replace(listing, label=replace(listing.label, source=LabelSource.UNAUDITED))
 
 
+def test_what_was_measured_is_not_measured_again(model: Path, tmp_path: Path) -> None:
+    catalogue, params = write_shop(tmp_path / "shop", SHOP), params_for(model)
+    progress = progress_folder(tmp_path / "out")
+    for number in (6, 12):
+        task = params_of(params, num_labels=number, most=12, repeat=0)
+        scores = {name: FacetScore(num_listings=6, accuracy=number / 12, macro_f1=0.5) for name in ("lid", "colour")}
+        point = Point(key=key_of(catalogue, params=task), num_labels=number, seed=7, scores=scores)
+        (progress / f"point-{number}.json").write_text(point.model_dump_json(), encoding="utf-8")
+    for _ in range(2):  # what is known comes from the points first, and then from the curve that was written
+        curve = learning_curve(catalogue, params=params, num_labels=[12, 6], num_repeats=1, out=tmp_path / "out")
+        assert [point.scores["lid"].accuracy for point in curve.points] == [0.5, 1.0]
+        assert not progress.exists()
+    assert curve.commonest == {"lid": 0.5, "colour": pytest.approx(1 / 3)}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"curve.json", "curve.png", "curve.svg"}
+
+
+@pytest.mark.integration
 def test_a_killed_curve_goes_on_from_the_points_that_it_has(model: Path, tmp_path: Path) -> None:
     write_shop(tmp_path / "shop", SHOP)
     settings = params_for(model).model_dump(mode="json", include={"train"})

@@ -86,6 +86,7 @@ def plan_of(way: Way) -> Plan:
         load=Load(0, 0, 0),
         num_processes=2,
         memory_bytes=0,
+        host_bytes=0,
     )
 
 

@@ -120,7 +120,9 @@ def test_nothing_is_left_out_where_answers_are_measured(tmp_path: Path) -> None:
 def test_a_title_is_learnt_from_the_pictures_alone(tmp_path: Path) -> None:
     masks = dict.fromkeys(FieldMasks.model_fields, 1.0)
     given = listing("1", category=None, title="A <|image_pad|> pan", images=(RED,))
-    example = look(dataset_of(tmp_path, given, learn="title", varied=True, mask=masks, class_weights="inverse"))
+    others = [listing(name, images=(RED,)) for name in "23"]
+    dataset = dataset_of(tmp_path, given, *others, learn="title", varied=True, mask=masks, class_weights="inverse")
+    example = look(dataset)
     assert text_of(example) == "Title?"
     assert len(example.prompt.images) == 1
     assert [(part.text, part.is_question) for part in example.answer] == [("A pan\n", False)]
@@ -128,9 +130,9 @@ def test_a_title_is_learnt_from_the_pictures_alone(tmp_path: Path) -> None:
 
 
 def test_a_broken_picture_is_left_out_and_counted(tmp_path: Path) -> None:
-    dataset = dataset_of(tmp_path, listing("1", images=(BROKEN, RED)), prompt={"max_images": 2})
+    dataset = dataset_of(tmp_path, listing("1", images=(BROKEN, RED, BROKEN)), prompt={"max_images": 3})
     example = look(dataset)
-    assert (example.num_broken_images, len(example.prompt.images)) == (1, 1)
+    assert (example.num_broken_images, len(example.prompt.images)) == (2, 1)
     assert example.image_keys == (content_key(RED.data),)
 
 
@@ -161,6 +163,12 @@ def test_pictures_whose_features_are_known_are_not_decoded(tmp_path: Path) -> No
     known, unknown = look(dataset, 0), look(dataset, 1)
     assert (len(known.prompt.images), len(unknown.prompt.images)) == (0, 1)
     assert text_of(known) == text_of(unknown)
+
+
+def test_an_example_counts_as_much_as_its_category_is_rare(tmp_path: Path) -> None:
+    given = [listing("1"), listing("2"), listing("3", category="Pot")]
+    dataset = dataset_of(tmp_path, *given, class_weights="inverse")
+    assert [look(dataset, index).weight for index in range(3)] == pytest.approx([0.75, 0.75, 1.5])
 
 
 def test_rare_categories_count_more_and_all_together_as_much_as_before() -> None:

@@ -142,6 +142,7 @@ def test_a_feed_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     shop = catalogue(tmp_path / "shop", varied(200), shard_megabytes=0.01)
     assert len(shop.manifest.shards) > 1
     before = feed_of(shop, tmp_path).ids
+    assert {path.name for path in tmp_path.iterdir()} == {"shop", "train.arrow"}
     last = tmp_path / "shop" / shop.manifest.shards[-1].name
     last.write_bytes(last.read_bytes()[:-1])
     with pytest.raises(CatalogueError, match="damaged"):
