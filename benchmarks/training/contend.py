@@ -21,7 +21,7 @@ from torch import nn
 from transformers import Trainer, TrainerCallback
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from benchmarks.training import ours, peers
+from benchmarks.training import ours, packed, peers
 from benchmarks.training.setting import PARAMS, Setting
 from benchmarks.training.shop import Shop
 from facetry.config import PartsParams, TrainParams
@@ -41,7 +41,8 @@ CONTENDERS = {
     "plain": Contender(peers.plain),
     "trl": Contender(peers.trl),
     "plain_answers": Contender(peers.plain_answers),
-    "packed_everywhere": Contender(ours.packed_everywhere),
+    "packed": Contender(packed.packed),
+    "facetry_sharing": Contender(ours.facetry, PARAMS.model_copy(update={"zero_stage": 1})),
     "frozen": Contender(ours.facetry, FROZEN.model_copy(update={"cache_image_features": False})),
     "frozen_cached": Contender(ours.facetry, FROZEN),
 }

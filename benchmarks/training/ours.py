@@ -2,19 +2,15 @@
 
 import os
 import socket
-from collections.abc import Mapping
-from typing import Any
 
-from torch import distributed, nn
+from torch import distributed
 from transformers import Trainer
 from transformers.trainer_utils import SaveStrategy
 
 from benchmarks.training.setting import Setting
 from facetry.training.agreement import connect
-from facetry.training.batching import IGNORED, LearntTokens
 from facetry.training.deepspeed_config import deepspeed_config
 from facetry.training.loop import training_arguments
-from facetry.training.objective import AnswerObjective
 from facetry.training.worker import load_and_choose, make_trainer
 
 
@@ -47,27 +43,3 @@ def become_only_rank() -> None:
     alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     for name, value in alone.items():
         os.environ.setdefault(name, value)
-
-
-def packed_everywhere(setting: Setting) -> Trainer:
-    """The same, with logits at every place of a row."""
-    setting.lesson.objective = EverywhereObjective()
-    return facetry(setting)
-
-
-class EverywhereObjective(AnswerObjective):
-    """As costly as a loss without `logits_to_keep`."""
-
-    def learn(self, model: nn.Module, batch: Mapping[str, Any]) -> LearntTokens:
-        learnt = batch["targets"] != IGNORED
-        logits = model(**batch["model"], use_cache=False).logits.float()
-        losses = nn.functional.cross_entropy(
-            logits.flatten(0, 1), batch["targets"].flatten(), ignore_index=IGNORED, reduction="none"
-        )
-        return LearntTokens(
-            losses=losses[learnt.flatten()],
-            weights=batch["weights"][learnt],
-            kinds=batch["kinds"][learnt],
-            owners=batch["owners"][learnt],
-            right=logits.detach()[learnt].argmax(dim=-1) == batch["targets"][learnt],
-        )

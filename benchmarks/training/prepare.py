@@ -1,7 +1,8 @@
-"""Writes the shop of the benchmark and prints what it is, as a line of JSON."""
+"""Writes a shop of the benchmark and prints what it is, as a line of JSON."""
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.training.shop import ModelSize, ShopSize, describe, write_shop
@@ -17,8 +18,15 @@ FEW_LAYERS = ModelSize(
     vision_width=128,
     vision_num_heads=4,
 )
-SIZE = ShopSize(num_trained=24, photograph_side_pixels=1600, model=FEW_LAYERS)
+# The layers of the vision tower are half of those of the language model, in weights, as in Qwen2-VL-2B.
+SEEING = replace(FEW_LAYERS, vision_num_layers=4, vision_width=192)
+MODELS = {"few_layers": FEW_LAYERS, "seeing": SEEING}
+
+
+def main(name: str, folder: Path) -> None:
+    size = ShopSize(num_trained=16, photograph_side_pixels=1600, model=MODELS[name])
+    print(json.dumps(describe(write_shop(folder, size=size))))
 
 
 if __name__ == "__main__":
-    print(json.dumps(describe(write_shop(Path(sys.argv[1]), size=SIZE))))
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -25,6 +25,8 @@ PARAMS = TrainParams(
     batch_size=BATCH_SIZE,
     accumulation_steps=1,
     num_processes=1,
+    # one process has nothing to share; facetry would choose 1, from which more processes can go on
+    zero_stage=0,
     gradient_checkpointing=False,
     category_weight=1.0,
     mask=FieldMasks(title=0, description=0, brand=0, brand_description=0, images=0),

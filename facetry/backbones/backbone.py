@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from facetry.backbones.encoder import PromptEncoder, first_line
 from facetry.backbones.family import Family
@@ -70,6 +71,9 @@ def load_weights(
         ) from error
     _check(report, folder=folder, allow_other_weights=allow_other_weights)
     assert isinstance(model, PreTrainedModel)
+    if is_deepspeed_zero3_enabled():
+        # Renamings that were not needed are noted too, and would save the weights under names that nobody knows.
+        del model._weight_conversions
     return model
 
 

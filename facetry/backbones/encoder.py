@@ -24,6 +24,7 @@ PROCESSOR_FILES = (
     "tokenizer*",
     "vocab*",
     "merges.txt",
+    "spiece.model",
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template*",

@@ -20,7 +20,7 @@ from facetry.training.dataset import Example, ListingDataset
 from facetry.training.feed import Feed
 from facetry.training.sampling import Draw
 
-NUM_SIZES_REMEMBERED = 65536
+NUM_REMEMBERED = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,9 @@ class _Ruler:
     def __init__(self, encoder: PromptEncoder, *, params: TrainParams) -> None:
         self._encoder = encoder
         self._max_images = params.prompt.max_images
-        self._part_lengths: dict[AnswerPart, int] = {}
-        self._image_tokens: Callable[[int, int, int], int] = lru_cache(NUM_SIZES_REMEMBERED)(self._tokens_of_image)
+        self._limit = encoder.num_context_tokens
+        self._length: Callable[[AnswerPart], int] = lru_cache(NUM_REMEMBERED)(self._length_of_part)
+        self._image_tokens: Callable[[int, int, int], int] = lru_cache(NUM_REMEMBERED)(self._tokens_of_image)
 
     def measure(self, example: Example, *, images: Sequence[ListingImage]) -> tuple[int, int, int]:
         """The tokens of text, of images, and of what is learnt, as `Lengths` has them."""
@@ -109,20 +110,17 @@ class _Ruler:
         self._check(example, text=prompt + answer, pixels=pixels, num_images=len(sizes))
         return prompt + answer, pixels, learnt + 1  # the answer's end is learnt too
 
-    def _length(self, part: AnswerPart) -> int:
-        if part not in self._part_lengths:
-            self._part_lengths[part] = len(self._encoder.token_ids(part))
-        return self._part_lengths[part]
+    def _length_of_part(self, part: AnswerPart) -> int:
+        return len(self._encoder.token_ids(part))
 
     def _tokens_of_image(self, width: int, height: int, num_images: int) -> int:
         return self._encoder.image_tokens(width, height, num_images=num_images)
 
     def _check(self, example: Example, *, text: int, pixels: int, num_images: int) -> None:
-        limit = self._encoder.num_context_tokens
-        if text + pixels > limit:
+        if text + pixels > self._limit:
             images = f"{num_images} image{'s' if num_images != 1 else ''}"
             raise TrainingError(
                 f"listing '{example.listing_id}' takes {text + pixels} tokens ({text} of text, {pixels} of {images}), "
-                f"the model reads {limit}: lower train.prompt.max_images or train.prompt.max_field_characters, "
+                f"the model reads {self._limit}: lower train.prompt.max_images or train.prompt.max_field_characters, "
                 "or the pixels that the model's preprocessor_config.json allows"
             )

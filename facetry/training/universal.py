@@ -59,7 +59,7 @@ def saved_by(checkpoint: Path) -> SavedBy:
     num_processes = len(_share_files(step))
     if num_processes == 0:
         return SavedBy(num_processes=1, zero_stage=0)
-    return SavedBy(num_processes, zero_stage=1 if (step / WHOLE_STATES_NAME).is_file() else 3)
+    return SavedBy(num_processes, zero_stage=3 if _is_sliced(step) else 1)
 
 
 def needs_universal(checkpoint: Path, *, num_processes: int, zero_stage: int) -> bool:
@@ -70,9 +70,25 @@ def needs_universal(checkpoint: Path, *, num_processes: int, zero_stage: int) ->
             f"{checkpoint} was written with ZeRO {saved.zero_stage}, which ZeRO {zero_stage} cannot continue: "
             f"set train.zero_stage to {saved.zero_stage}"
         )
-    if zero_stage == 0:
+    if zero_stage == 0 or saved == SavedBy(num_processes, zero_stage=3 if zero_stage == 3 else 1):
         return False
-    return saved != SavedBy(num_processes, zero_stage=3 if zero_stage == 3 else 1)
+    if zero_stage < 3 and not _is_enough_for(checkpoint, num_processes=num_processes):
+        raise CheckpointError(
+            f"{checkpoint} has fewer weights of a kind than {num_processes} processes can share "
+            f"with ZeRO {zero_stage}: set train.zero_stage to 3, or use fewer processes"
+        )
+    return True
+
+
+def _is_enough_for(checkpoint: Path, *, num_processes: int) -> bool:
+    """Whether each process gets some of each group of weights; DeepSpeed cannot load a universal checkpoint else."""
+    for group in _open_states(_step_folder(checkpoint))["param_shapes"]:
+        num_weights = sum(prod(shape) for shape in group.values())
+        # DeepSpeed cuts a group into pieces of an even length, of which the last ones may be empty.
+        length = 2 * ceil(num_weights / (2 * num_processes))
+        if length * (num_processes - 1) >= num_weights:
+            return False
+    return True
 
 
 def make_universal(checkpoint: Path) -> None:
@@ -101,8 +117,8 @@ def mend_optimizer(optimizer: torch.optim.Optimizer, *, checkpoint: Path) -> Non
 
 
 def _convert(step: Path, *, out: Path) -> None:
-    is_sliced = not (step / WHOLE_STATES_NAME).is_file()
-    states = _open(step / (SLICED_STATES_NAME if is_sliced else WHOLE_STATES_NAME))
+    is_sliced = _is_sliced(step)
+    states = _open_states(step)
     written = [_open(file)["optimizer_state_dict"] for file in _share_files(step)]
     shares = [_share(each, is_sliced=is_sliced) for each in written]
     shapes = states["param_shapes"]
@@ -182,6 +198,15 @@ def _share_files(step: Path) -> list[Path]:
     """What each process wrote, in the order of their ranks."""
     files = step.glob("*zero_pp_rank_*_optim_states.pt")
     return sorted(files, key=lambda file: int(re.findall(r"zero_pp_rank_(\d+)_", file.name)[0]))
+
+
+def _is_sliced(step: Path) -> bool:
+    """Whether ZeRO 3 wrote it, which cuts each weight into pieces."""
+    return not (step / WHOLE_STATES_NAME).is_file()
+
+
+def _open_states(step: Path) -> Mapping[str, Any]:
+    return _open(step / (SLICED_STATES_NAME if _is_sliced(step) else WHOLE_STATES_NAME))
 
 
 def _open(file: Path) -> Mapping[str, Any]:

@@ -79,7 +79,9 @@ class ContrastiveLesson(Lesson):
 
     def _check_labels(self, feed: Feed) -> None:
         """Refuse a facet that nothing is known of, and say how many labels are not among its values."""
-        values = self.dataset(feed, varied=False).values if len(feed) else np.full((1, len(self.facts)), UNKNOWN)
+        values = (
+            self.dataset(feed, varied=False).values if len(feed) else np.full((1, len(self._captions.facets)), UNKNOWN)
+        )
         for number, facet in enumerate(self._captions.facets):
             num_known = int((values[:, number] != UNKNOWN).sum())
             if num_known == 0:

@@ -38,9 +38,8 @@ class LearntPictures:
 class CaptionObjective(Objective[LearntPictures]):
     """Pictures are learnt against captions: those of the batch on all ranks (`contrastive`), or all there are.
 
-    It calls models whose forward is the family's `compare`.
-
-    A model is looked at by the cross-entropy over all captions, whatever it learns from: that is how it answers.
+    A model is looked at by the cross-entropy over all captions, whatever it learns from: that is how it answers. Its
+    forward must be its family's `compare`.
     """
 
     num_sums = 6

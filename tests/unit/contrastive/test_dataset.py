@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,13 @@ def test_a_listing_with_nothing_but_broken_pictures_is_named(clip_folder: Path, 
     dataset = dataset_of(clip_folder, feed_of(tmp_path, [replace(pan(0), id="P7", images=(BROKEN,))]))
     with pytest.raises(TrainingError, match="listing 'P7' has no picture that can be decoded: run `facetry clean`"):
         dataset[Draw(0, 0)]
+
+
+def test_a_process_that_loads_data_sees_the_same(clip_folder: Path, tmp_path: Path) -> None:
+    dataset = dataset_of(clip_folder, feed_of(tmp_path, [pan(0), pan(1)]))
+    sent: PictureDataset = pickle.loads(pickle.dumps(dataset))  # noqa: S301 - our own
+    assert (sent[Draw(0, 1)].pixels == dataset[Draw(0, 1)].pixels).all()
+    assert sent[Draw(0, 1)].values.tolist() == dataset[Draw(0, 1)].values.tolist()
 
 
 def test_a_batch_of_nothing_is_a_blank_picture_of_which_nothing_is_known(clip_folder: Path) -> None:

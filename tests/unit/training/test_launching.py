@@ -125,7 +125,13 @@ def _start(
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_interrupts,
     )
+
+
+def _heed_interrupts() -> None:
+    """A process that a shell starts in the background ignores them, and so does whatever that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _pids(state: Path, *, num_ranks: int) -> list[int]:

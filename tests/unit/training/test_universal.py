@@ -61,6 +61,12 @@ def test_what_was_not_written_with_zero_cannot_be_continued_with_it(runs: Path) 
         needs_universal(runs / "zero-1", num_processes=2, zero_stage=0)
 
 
+def test_weights_too_few_to_be_shared_are_told_before_deepspeed_stumbles(runs: Path) -> None:
+    with pytest.raises(CheckpointError, match="fewer weights of a kind than 16 processes can share with ZeRO 2: set"):
+        needs_universal(runs / "zero-1", num_processes=16, zero_stage=2)
+    assert needs_universal(runs / "zero-1", num_processes=16, zero_stage=3)
+
+
 def test_a_conversion_that_was_cut_off_is_done_again(runs: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint"
     shutil.copytree(runs / "zero-1", checkpoint)
