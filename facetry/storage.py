@@ -165,7 +165,8 @@ def new_folder(out: str | Path, *, commit: str) -> Iterator[Path]:
     target = _local_path(out)
     refuse_foreign_folder(target, commit=commit)
     partial = target.parent / f".{target.name}.partial"
-    with _only_writer(partial, of=target):
+    with only_user(partial, of=target):
+        empty(partial)
         try:
             yield partial
             _swap(partial, target)
@@ -175,22 +176,26 @@ def new_folder(out: str | Path, *, commit: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _only_writer(partial: Path, *, of: Path) -> Iterator[None]:
-    """Hold `partial` as an empty folder that is locked against every other process while the context lasts."""
-    partial.mkdir(parents=True, exist_ok=True)
-    handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+def only_user(folder: Path, *, of: Path) -> Iterator[None]:
+    """Hold `folder`, in which `of` is made, against every other process while the context lasts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StorageError(f"another run is writing {of}: wait for it, or choose another --out") from error
-        if not partial.is_dir() or not os.path.samestat(os.fstat(handle), partial.stat()):
+        if not folder.is_dir() or not os.path.samestat(os.fstat(handle), folder.stat()):
             raise StorageError(f"another run has just written {of}: run again to write it anew")
-        for leftover in partial.iterdir():
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         yield
     finally:
         os.close(handle)
+
+
+def empty(folder: Path) -> None:
+    """Remove all that is in `folder`."""
+    for leftover in folder.iterdir():
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def progress_folder(out: str | Path) -> Path:

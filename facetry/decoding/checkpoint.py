@@ -13,6 +13,7 @@ from facetry.taxonomy import Taxonomy, read_yaml
 CARD_NAME = "facetry.json"
 TAXONOMY_NAME = "taxonomy.yaml"
 GOLDEN_NAME = "golden"
+CURVES_NAME = "curves"
 
 
 class CheckpointCard(BaseModel):

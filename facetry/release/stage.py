@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from facetry import storage
 from facetry.catalogue import Catalogue
 from facetry.config import ReleaseParams, ServeParams
-from facetry.decoding.checkpoint import GOLDEN_NAME, Checkpoint
+from facetry.decoding.checkpoint import CURVES_NAME, GOLDEN_NAME, Checkpoint
 from facetry.errors import ReleaseError
 from facetry.release.manifest import (
     CHECKPOINT_NAME,
@@ -75,8 +75,8 @@ def release(checkpoint: Path, *, report: Path, params: ReleaseParams, serve: Ser
 
 
 def _copy_checkpoint(checkpoint: Path, folder: Path) -> None:
-    """Copy the model without its golden listings, readable by whichever user serves it."""
-    ignored = shutil.ignore_patterns(GOLDEN_NAME)
+    """Copy the model without its golden listings and its curves, readable by whichever user serves it."""
+    ignored = shutil.ignore_patterns(GOLDEN_NAME, CURVES_NAME)
     shutil.copytree(checkpoint, folder, ignore=ignored, copy_function=shutil.copyfile)
 
 

@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict
 
 from facetry import storage
 from facetry.config import MlflowParams, WandbParams
+from facetry.decoding.checkpoint import CURVES_NAME
 from facetry.errors import TrainingError
 from facetry.training.agreement import flat
 from facetry.training.job import TrainingJob
 
-TENSORBOARD_NAME = "tensorboard"
 RECORD_NAME = "curves.json"
 MAX_PARAMS_AT_A_TIME = 100
 FOLDER_SCHEME = "file:"
@@ -102,7 +102,7 @@ class TensorBoardBook:
     def __init__(self, job: TrainingJob) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        folder = job.state / TENSORBOARD_NAME
+        folder = job.state / CURVES_NAME
         is_new = not folder.is_dir()
         self._writer: Any = SummaryWriter(str(folder))
         if is_new:
@@ -160,13 +160,14 @@ class MlflowBook:
 
 
 class WandbBook:
-    """The run in Weights & Biases that is called `run`."""
+    """The run in Weights & Biases that is called `run`; offline, what is to be sent lies with the curves."""
 
     name = "Weights & Biases"
 
     def __init__(self, job: TrainingJob, *, params: WandbParams, run: str) -> None:
         import wandb
 
+        folder = job.state / CURVES_NAME if params.mode == "offline" else job.state
         try:
             self._run: Any = wandb.init(
                 project=params.project,
@@ -174,6 +175,7 @@ class WandbBook:
                 id=run,
                 resume="allow",
                 name=run_name(job),
+                dir=str(folder),
                 config=describe(job),
                 settings=wandb.Settings(console="off"),
             )

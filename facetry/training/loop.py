@@ -131,7 +131,7 @@ class FacetryTrainer(Trainer):
             assert isinstance(self.model, nn.Module)
             groups = parameter_groups(self.model, family=self._family, params=self._params)
             betas = (self._params.adam_beta1, self._params.adam_beta2)
-            self.optimizer = torch.optim.AdamW(groups, betas=betas, fused=torch.cuda.is_available())
+            self.optimizer = torch.optim.AdamW(groups, betas=betas, fused=True)
         return self.optimizer
 
     def get_train_dataloader(self) -> DataLoader[Any]:

@@ -12,17 +12,16 @@ from pathlib import Path
 from facetry import storage
 from facetry.catalogue import MANIFEST_NAME, Catalogue, CatalogueWriter
 from facetry.config import TrainParams
-from facetry.decoding.checkpoint import CARD_NAME, GOLDEN_NAME, TAXONOMY_NAME, CheckpointCard
-from facetry.errors import TrainingError
+from facetry.decoding.checkpoint import CARD_NAME, CURVES_NAME, GOLDEN_NAME, TAXONOMY_NAME, CheckpointCard
 from facetry.listing import Split
 from facetry.revision import code_revision
+from facetry.training.inputs import check_inputs
 from facetry.training.job import TrainingJob, TrainingResult
 from facetry.training.launching import Place, find_place, launch
 
 IDENTITY_NAME = "identity.json"
 RESULT_NAME = "result.json"
 ADAPTER_NAME = "adapter"
-TENSORBOARD_NAME = "tensorboard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +50,22 @@ def train(catalogue: Catalogue, *, params: TrainParams, out: Path) -> TrainSumma
 
     In a job of several nodes each of them calls this; the first one puts the checkpoint together.
     """
-    _check_inputs(catalogue, params=params)
+    check_inputs(catalogue, params=params)
     place = find_place(os.environ, params=params)
-    storage.refuse_foreign_folder(out, commit=CARD_NAME)
     state = out.parent / f".{out.name}-state"
     jobs = _jobs(catalogue, params=params, state=state)
-    if place.is_first_node:
-        _prepare_state(state, jobs=jobs)
-    for job in jobs:
-        _do(job, place=place)
     if not place.is_first_node:
+        for job in jobs:
+            _do(job, place=place)
         return TrainSummary(num_runs=len(jobs), result=None)
-    result = TrainingResult.model_validate_json((jobs[-1].state / RESULT_NAME).read_bytes())
-    with storage.new_folder(out, commit=CARD_NAME) as folder:
-        shutil.copytree(jobs[-1].model_folder, folder, dirs_exist_ok=True)
-        _write_golden(catalogue, params=params, folder=folder / GOLDEN_NAME)
-        storage.write_atomically(folder / TAXONOMY_NAME, catalogue.taxonomy_yaml.encode())
-        card = _card(catalogue, params=params, result=result)
-        storage.write_atomically(folder / CARD_NAME, (card.model_dump_json(indent=2) + "\n").encode())
-    shutil.rmtree(state)
+    storage.refuse_foreign_folder(out, commit=CARD_NAME)
+    with storage.only_user(state, of=out):
+        _prepare_state(state, jobs=jobs)
+        for job in jobs:
+            _do(job, place=place)
+        result = TrainingResult.model_validate_json((jobs[-1].state / RESULT_NAME).read_bytes())
+        _write_checkpoint(out, catalogue=catalogue, params=params, jobs=jobs, result=result)
+        shutil.rmtree(state)
     return TrainSummary(num_runs=len(jobs), result=result)
 
 
@@ -78,23 +74,13 @@ def preview(catalogue: Catalogue, *, params: TrainParams) -> str:
     from facetry.training.preflight import explain
     from facetry.training.preparation import find_lesson, prepare
 
-    _check_inputs(catalogue, params=params)
+    check_inputs(catalogue, params=params)
     place = find_place(os.environ, params=params)
     with tempfile.TemporaryDirectory(prefix="facetry-") as state:
         job = _jobs(catalogue, params=params, state=Path(state))[0]
         job.state.mkdir()
         lesson = find_lesson(job.base_model, taxonomy=catalogue.taxonomy, params=job.params)
         return explain(prepare(job, lesson=lesson, num_ranks=place.num_nodes * place.num_processes).plan)
-
-
-def _check_inputs(catalogue: Catalogue, *, params: TrainParams) -> None:
-    sides = {value for batch in catalogue.columns(["split"]) for value in batch.column(0).unique().to_pylist()}
-    for split in (Split.TRAIN, Split.VALIDATION):
-        if split.value not in sides:
-            raise TrainingError(f"catalogue {catalogue.location} has no listing in split '{split}': split it first")
-    is_hub_name = params.base_model.count("/") == 1 and not params.base_model.startswith((".", "/"))
-    if not Path(params.base_model).is_dir() and not is_hub_name:
-        raise TrainingError(f"train.base_model: no model folder at {params.base_model}, nor is it a hub name like a/b")
 
 
 def _jobs(catalogue: Catalogue, *, params: TrainParams, state: Path) -> list[TrainingJob]:
@@ -116,8 +102,8 @@ def _prepare_state(state: Path, *, jobs: Sequence[TrainingJob]) -> None:
     """Keep the state of an interrupted training of the same kind; drop that of any other."""
     identity = json.dumps([job.identity for job in jobs], indent=1, sort_keys=True).encode()
     file = state / IDENTITY_NAME
-    if state.is_dir() and not (file.is_file() and file.read_bytes() == identity):
-        shutil.rmtree(state)
+    if not (file.is_file() and file.read_bytes() == identity):
+        storage.empty(state)
     for job in jobs:
         job.state.mkdir(parents=True, exist_ok=True)
     storage.write_atomically(file, identity)
@@ -150,6 +136,20 @@ def _merge(job: TrainingJob) -> None:
     )
     copy_processor(job.base_model, partial)
     partial.rename(job.model_folder)
+
+
+def _write_checkpoint(
+    out: Path, *, catalogue: Catalogue, params: TrainParams, jobs: Sequence[TrainingJob], result: TrainingResult
+) -> None:
+    """Put together in `out` what the runs came to: the last one's model, and the curves of all."""
+    with storage.new_folder(out, commit=CARD_NAME) as folder:
+        shutil.copytree(jobs[-1].model_folder, folder, dirs_exist_ok=True)
+        for job in jobs:
+            shutil.copytree(job.state / CURVES_NAME, folder / CURVES_NAME / job.state.name)
+        _write_golden(catalogue, params=params, folder=folder / GOLDEN_NAME)
+        storage.write_atomically(folder / TAXONOMY_NAME, catalogue.taxonomy_yaml.encode())
+        card = _card(catalogue, params=params, result=result)
+        storage.write_atomically(folder / CARD_NAME, (card.model_dump_json(indent=2) + "\n").encode())
 
 
 def _write_golden(catalogue: Catalogue, *, params: TrainParams, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """What is told of a run while it goes on: its progress at the terminal, its curves wherever they are asked for."""
 
-import importlib.util
 import resource
 import time
 from collections.abc import Iterator, Mapping
@@ -9,8 +8,6 @@ from dataclasses import dataclass
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from facetry.config import TrackingParams
-from facetry.errors import TrainingError
 from facetry.progress import ProgressLine
 from facetry.training.curves import Curves, open_curves
 from facetry.training.job import TrainingJob
@@ -19,19 +16,6 @@ from facetry.training.measure import Lengths
 GIGABYTE = 10**9
 NAMES = {"loss": "train/loss", "grad_norm": "train/gradient_norm", "epoch": "train/epoch"}
 VALIDATION = "eval_"
-
-
-def check_tracking(params: TrackingParams) -> None:
-    """Raise a `TrainingError` when what curves are to be sent with is not installed."""
-    for name, package, is_asked in (
-        ("mlflow", "mlflow-skinny", params.mlflow is not None),
-        ("wandb", "wandb", params.wandb is not None),
-    ):
-        if is_asked and importlib.util.find_spec(name) is None:
-            raise TrainingError(
-                f"train.tracking.{name} needs {package}, which is not installed: run `pip install {package}`, "
-                f"or set train.tracking.{name} to null"
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,12 @@ def test_a_release_says_where_it_comes_from_and_answers_as_it_did(tiny_run: Tiny
     load_engine(tiny_run.release)
 
 
+def test_a_release_leaves_out_what_is_not_served(tiny_run: TinyRun) -> None:
+    for name in ("golden", "curves"):
+        assert (tiny_run.checkpoint / name).is_dir()
+        assert not (tiny_run.release / "checkpoint" / name).exists()
+
+
 def test_a_release_names_the_version_of_the_data(tiny_run: TinyRun, tmp_path: Path) -> None:
     checkpoint = shutil.copytree(tiny_run.checkpoint, tmp_path / "checkpoint")
     card = json.loads((checkpoint / "facetry.json").read_bytes())

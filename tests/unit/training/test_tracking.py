@@ -20,9 +20,10 @@ from transformers.trainer_callback import PrinterCallback
 from facetry import progress
 from facetry.config import MlflowParams, TrackingParams, TrainParams, WandbParams
 from facetry.errors import TrainingError
+from facetry.training.inputs import check_tracking
 from facetry.training.job import TrainingJob
 from facetry.training.measure import Lengths
-from facetry.training.tracking import check_tracking, trackers
+from facetry.training.tracking import trackers
 
 NUM_LISTINGS, BATCH_SIZE = 32, 4
 SECONDS_TO_WRITE = 60
@@ -80,7 +81,7 @@ def train(job: TrainingJob, *, last_step: int, resume: bool = False) -> None:
 
 
 def tensorboard_steps(job: TrainingJob, curve: str) -> Sequence[int]:
-    read = EventAccumulator(str(job.state / "tensorboard"), purge_orphaned_data=False)
+    read = EventAccumulator(str(job.state / "curves"), purge_orphaned_data=False)
     read.Reload()
     return [point.step for point in read.Scalars(curve)]
 
@@ -105,7 +106,7 @@ def test_a_resumed_run_has_each_point_once_wherever_its_curves_go(tmp_path: Path
 def test_the_curves_tell_rates_paces_and_memory(tmp_path: Path) -> None:
     job = job_of(tmp_path, TrackingParams())
     train(job, last_step=4)
-    read = EventAccumulator(str(tmp_path / "tensorboard"))
+    read = EventAccumulator(str(tmp_path / "curves"))
     read.Reload()
     values = {name: read.Scalars(name)[-1].value for name in read.Tags()["scalars"]}
     assert values["train/tokens_per_second"] == pytest.approx(values["train/examples_per_second"] * 100, rel=1e-3)
@@ -116,11 +117,10 @@ def test_the_curves_tell_rates_paces_and_memory(tmp_path: Path) -> None:
 
 
 def test_weights_and_biases_is_written_to_without_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_SILENT", "true")
     job = job_of(tmp_path / "state", TrackingParams(wandb=WandbParams(project="pans", mode="offline")))
     train(job, last_step=2)
-    (written,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    (written,) = (job.state / "curves").glob("wandb/offline-run-*/*.wandb")
     end = time.monotonic() + SECONDS_TO_WRITE
     while b"train/loss" not in written.read_bytes():  # a process of its own writes it
         assert time.monotonic() < end

@@ -15,11 +15,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
+from facetry import storage
 from facetry.catalogue import Catalogue, VersionRecord, record_version
 from facetry.config import TrainParams
 from facetry.decoding import Answer, Engine
 from facetry.decoding.checkpoint import Checkpoint
-from facetry.errors import TrainingError
+from facetry.errors import StorageError, TrainingError
 from facetry.listing import Listing, ListingImage, Split
 from facetry.training import train
 from tests.conftest import TinyRun
@@ -135,7 +136,7 @@ def test_a_run_killed_at_any_moment_and_started_again_ends_with_the_same_weights
     again = _start(shop, params, out)
     told, _ = again.communicate(timeout=200)
     assert again.returncode == 0
-    assert "continuing from checkpoint-2" in told
+    assert "continuing from checkpoint-" in told
     undisturbed = _weights(on_one_rank)
     assert all(torch.equal(weight, undisturbed[name]) for name, weight in _weights(out).items())
     assert not (tmp_path / ".checkpoint-state").exists()
@@ -171,6 +172,17 @@ def test_a_projector_is_aligned_by_titles_before_labels_are_learnt(
     align = {"learn": "title", "parts": {"vision": "none", "language": "none"}, "epochs": 1}
     summary = train(shop, params=_params(base_model, stages=[align, {"epochs": 1}]), out=tmp_path / "checkpoint")
     assert summary.num_runs == 2
+    curves = (tmp_path / "checkpoint" / "curves").glob("*/events.*")
+    assert {file.parent.name for file in curves} == {"0", "1"}
+
+
+def test_two_runs_do_not_write_the_same_checkpoint(shop: Catalogue, base_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "checkpoint"
+    with (
+        storage.only_user(tmp_path / ".checkpoint-state", of=out),
+        pytest.raises(StorageError, match=f"another run is writing {out}"),
+    ):
+        train(shop, params=_params(base_model), out=out)
 
 
 def test_a_checkpoint_is_an_ordinary_model_folder_that_knows_its_data(tiny_run: TinyRun, tmp_path: Path) -> None:
