@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 VOCABULARY_SIZE = 2048
 IMAGE_SIDE_PIXELS = 84
-PATCH_SIDE_PIXELS = 12
+# A picture becomes four patches: with many, an untrained model takes long to learn which lies where.
+PATCH_SIDE_PIXELS = 42
 NUM_CAPTION_TOKENS = 48
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 

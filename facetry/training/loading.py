@@ -17,4 +17,5 @@ def loading() -> dict[str, Any]:
         "prefetch_factor": NUM_BATCHES_AHEAD,
         "multiprocessing_context": "spawn",
         "pin_memory": True,
+        "persistent_workers": True,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,10 @@ class FacetryTrainer(Trainer):
         return EpochLoader(self._data.train, batch_sampler=self._data.order, collate_fn=self._data.collate, **loading())
 
     def get_eval_dataloader(self, eval_dataset: object = None) -> DataLoader[Any]:
+        return self._eval_loader
+
+    @cached_property
+    def _eval_loader(self) -> DataLoader[Any]:
         batches = [list(batch) for batch in self._data.validation_batches]
         return DataLoader(self._data.validation, batch_sampler=batches, collate_fn=self._data.collate, **loading())
 

@@ -93,6 +93,12 @@ def test_features_kept_on_disk_give_the_same_losses_as_pixels(backbone: Backbone
     assert torch.allclose(from_features.losses, from_pixels.losses, atol=1e-4)
 
 
+def test_a_packer_does_the_same_in_a_process_that_loads_data(backbone: Backbone) -> None:
+    packer = Packer(backbone.encoder, category_weight=1)
+    sent: Packer = pickle.loads(pickle.dumps(packer))  # noqa: S301 - our own bytes
+    assert torch.equal(sent(EXAMPLES)["targets"], packer(EXAMPLES)["targets"])
+
+
 def test_only_the_learnt_parts_of_the_answer_bear_a_loss(backbone: Backbone) -> None:
     batch = Packer(backbone.encoder, category_weight=4)([_example("a pan", weight=0.5)])
     learnt = batch["targets"] != IGNORED
