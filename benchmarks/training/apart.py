@@ -35,7 +35,7 @@ def packing(shop: Shop) -> dict[str, float]:
     model = load_weights(shop.model, family=encoder.family, dtype=torch.float32)
     attend_within_segments(model)
     with torch.no_grad():
-        tokens = learn(model, Packer(encoder, category_weight=1.0)(examples))
+        tokens = learn(model, Packer(encoder, category_weight=1.0)(examples), family=encoder.family)
     packed = tokens.loss_by_listing(len(examples))
     collate = PaddingCollator(ImageOnlyProcessor.load(shop.model))
     plain: Any = Qwen2VLForConditionalGeneration.from_pretrained(shop.model, dtype=torch.float32)

@@ -9,12 +9,14 @@ from transformers import Trainer, TrainingArguments
 from benchmarks.training.peers import arguments
 from benchmarks.training.setting import Setting
 from facetry.backbones.backbone import load_weights
-from facetry.training.batching import learn
+from facetry.training.objective import Objective
 from facetry.training.precision import weight_dtype
 
 
 class PackedTrainer(Trainer):
     """The loss of a step is the mean of its learnt tokens', however they are shared out among micro-batches."""
+
+    objective: Objective[Any]
 
     def compute_loss(
         self,
@@ -23,7 +25,7 @@ class PackedTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        loss: torch.Tensor = learn(model, inputs).loss_sum
+        loss: torch.Tensor = self.objective.learn(model, inputs).loss_sum
         return loss if num_items_in_batch is None else loss / num_items_in_batch
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> torch.Tensor:
@@ -37,9 +39,11 @@ def packed(setting: Setting) -> Trainer:
     lesson = setting.lesson
     model = load_weights(setting.shop.model, family=lesson.family, dtype=weight_dtype(setting.job.params))
     lesson.adapt(model, folder=setting.job.state)
-    return PackedTrainer(
+    trainer = PackedTrainer(
         model=model,
         args=TrainingArguments(**arguments(setting)),
         train_dataset=setting.rows(lambda example: example),
         data_collator=lesson.collate(),
     )
+    trainer.objective = lesson.objective
+    return trainer

@@ -107,6 +107,13 @@ class MlflowParams(Section):
     uri: str = Field(min_length=1)
     experiment: str = Field(default="facetry", min_length=1)
 
+    @field_validator("uri")
+    @classmethod
+    def _says_what_it_is(cls, uri: str) -> str:
+        if ":" not in uri:
+            raise ValueError("must be an address, or a folder as in file:///data/mlruns")
+        return uri
+
 
 class WandbParams(Section):
     project: str = Field(default="facetry", min_length=1)

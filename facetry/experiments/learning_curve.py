@@ -18,6 +18,7 @@ from facetry.decoding.checkpoint import CARD_NAME
 from facetry.errors import CatalogueError, ConfigError
 from facetry.evaluation.case import Case
 from facetry.evaluation.metrics import score
+from facetry.experiments.accelerator import free_accelerator
 from facetry.experiments.curve import FacetScore, LearningCurve, Point
 from facetry.experiments.curve_figure import as_files, draw_curve
 from facetry.experiments.records import read_record
@@ -25,6 +26,7 @@ from facetry.listing import Listing, Split
 from facetry.revision import code_revision
 from facetry.taxonomy import Taxonomy
 from facetry.training import train
+from facetry.training.inputs import check_inputs
 
 CURVE_NAME = "curve.json"
 
@@ -38,13 +40,13 @@ class Subject:
 
     @classmethod
     def of(cls, params: TrainParams) -> "Subject":
-        """What the last run of `params` learns: what CLIP is told to, else the category."""
+        """What `params` let be learnt: what CLIP is told to, else the category."""
         from facetry.backbones.encoder import load_config
         from facetry.backbones.registry import DUAL
 
         if load_config(params.base_model).model_type not in DUAL:
             return cls((CATEGORY,), needs_image=False)
-        return cls(tuple(dict.fromkeys(params.runs()[-1].contrastive.learn)), needs_image=True)
+        return cls(tuple(dict.fromkeys(params.contrastive.learn)), needs_image=True)
 
     def values(self, listing: Listing) -> dict[str, str]:
         """What a listing tells of the facets; nothing when it cannot be asked about."""
@@ -63,6 +65,9 @@ def learning_curve(
     number takes in `params.train.epochs`. What a run that was killed has measured, or the curve that is in `out`, is
     not measured again.
     """
+    check_inputs(catalogue, params=params.train)
+    if params.train.stages:
+        raise ConfigError("train.stages: a learning curve is of one run, which a number of labels can be set for")
     subject = Subject.of(params.train)
     numbers = sorted(set(num_labels))
     _check_numbers(catalogue, subject, params=params.train, numbers=numbers)
@@ -119,6 +124,7 @@ def _measure(
         print(f"{num_labels} labels, seed {seed}", flush=True)
         print(train(catalogue, params=params.train, out=checkpoint).one_line(), flush=True)
     cases = _ask(checkpoint, catalogue, subject, params=params)
+    free_accelerator()
     scores = _scores(cases, subject, taxonomy=catalogue.taxonomy)
     point = Point(key=key, num_labels=num_labels, seed=seed, scores=scores)
     storage.write_atomically(progress / f"point-{key}.json", point.model_dump_json().encode())

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -81,7 +81,7 @@ class Recipe(Section):
 
     question: str = Field(min_length=1)
     seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1)
-    model: str = Field(default="base-model", pattern=r"^[a-z0-9-]+$")
+    model: Literal["base-model", "clip-model"] = "base-model"
     base: Settings | None = None
     new_brands_share: float = Field(default=0.0, ge=0, lt=1)
     every_run: Settings = Settings()

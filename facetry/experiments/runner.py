@@ -12,6 +12,7 @@ from facetry.catalogue import Catalogue
 from facetry.config import EvaluateParams, Params, TrainParams
 from facetry.evaluation import evaluate
 from facetry.evaluation.stage import REPORT_NAME
+from facetry.experiments.accelerator import free_accelerator
 from facetry.experiments.measure import Measure, Report
 from facetry.experiments.recipe import Recipe, Settings, base_params, load_recipe, params_of
 from facetry.experiments.records import read_record, write_record
@@ -149,6 +150,7 @@ class Experiment:
         out = task.folder / "reports" / name.replace(" ", "-")
         catalogue = Catalogue.open(asked.path)
         summary = evaluate(task.model.path, catalogue=catalogue, split=Split.TEST, params=params, out=out)
+        free_accelerator()
         self._console.print(f"{name}: {summary.one_line()}")
         report: Report = json.loads((out / REPORT_NAME).read_bytes())
         return report

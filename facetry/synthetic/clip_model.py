@@ -75,9 +75,9 @@ def _config(tokenizer: "PreTrainedTokenizerFast") -> "CLIPConfig":
             "pad_token_id": tokenizer.pad_token_id,
         },
         vision_config={
-            "hidden_size": 96,
-            "intermediate_size": 384,
-            "num_hidden_layers": 4,
+            "hidden_size": 192,
+            "intermediate_size": 768,
+            "num_hidden_layers": 3,
             "num_attention_heads": 4,
             "hidden_act": "gelu",
             "image_size": IMAGE_SIDE_PIXELS,

@@ -172,12 +172,13 @@ def merge_adapter(
 ) -> None:
     """Write to `out` the base model with what `save_adapter` saved merged in: a plain Hugging Face folder.
 
-    The base is loaded again in `dtype`, so that nothing of how it was held while training is left.
+    The base is loaded again, in fp32, so that nothing of how it was held while training is left; what comes of it is
+    saved in `dtype`.
     """
     assert not is_deepspeed_zero3_enabled(), "the base would be loaded in pieces: merge when training has ended"
-    model = load_weights(base_model, family=family, dtype=dtype, allow_other_weights=allow_other_weights)
+    model = load_weights(base_model, family=family, dtype=torch.float32, allow_other_weights=allow_other_weights)
     with _without_notices():
         merged = PeftModel.from_pretrained(model, str(adapter_folder)).merge_and_unload()
         left_over = merged.load_state_dict(load_file(adapter_folder / BESIDE_NAME), strict=False).unexpected_keys
         assert not left_over, f"the base model has no weights {', '.join(left_over)}"
-        merged.save_pretrained(out)
+        merged.to(dtype).save_pretrained(out)

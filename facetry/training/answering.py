@@ -34,7 +34,7 @@ class AnswerLesson(Lesson):
     def __init__(self, encoder: PromptEncoder, *, taxonomy: Taxonomy, params: TrainParams) -> None:
         self.encoder = encoder
         self.family = encoder.family
-        self.objective = AnswerObjective()
+        self.objective = AnswerObjective(encoder.family)
         self._taxonomy = taxonomy
         self._params = params
         self._store: FeatureStore | None = None

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from facetry.backbones.encoder import PromptEncoder, model_positions
-from facetry.backbones.family import ImageInput
+from facetry.backbones.family import AnsweringFamily, ImageInput
 from facetry.prompting import AnswerPart
 from facetry.training.dataset import Example
 from facetry.training.features import NOTHING_TO_SEE, FeatureStore, feature_keys
@@ -34,8 +34,8 @@ class Packer:
 
     A batch holds the model's arguments under `model`, and for each place of the row the token that should come next
     (`targets`, IGNORED where nothing is learnt), how much it counts (`weights`), whether it belongs to the CATEGORY or
-    an ATTRIBUTE (`kinds`), and which example it is of (`owners`). With a `store`, images come as the features that
-    it keeps.
+    an ATTRIBUTE (`kinds`), and which example it is of (`owners`); `broken` are listings that lack an image here, as it
+    cannot be decoded. With a `store`, images come as the `features` that it keeps.
     """
 
     def __init__(self, encoder: PromptEncoder, *, category_weight: float, store: FeatureStore | None = None) -> None:
@@ -65,11 +65,12 @@ class Packer:
             "owners": torch.repeat_interleave(torch.arange(len(segments)), lengths[1:])[None],
             "listing_ids": [example.listing_id for example in examples],
             "num_prompt_tokens": int(lengths.sum()),
+            "broken": [example.listing_id for example in examples if example.num_broken_images],
         }
         if self._store is None:
             model |= self._encoder.collate(images)
         elif features := [self._store.features(key) for example in examples for key in feature_keys(example)]:
-            model["mm_encoder_outputs"] = {"image": self._encoder.family.as_output(features)}
+            batch["features"] = features
         return batch
 
     def _segment(self, example: Example) -> _Segment:
@@ -131,10 +132,11 @@ class LearntTokens:
         return means
 
 
-def learn(model: nn.Module, batch: Mapping[str, Any]) -> LearntTokens:
+def learn(model: nn.Module, batch: Mapping[str, Any], *, family: AnsweringFamily) -> LearntTokens:
     """Run `model` on a packed batch. Logits are computed at the learnt places only: a vocabulary is large."""
     learnt = batch["targets"] != IGNORED
-    logits = model(**batch["model"], logits_to_keep=learnt, use_cache=False).logits.float()
+    seen = {"mm_encoder_outputs": {"image": family.as_output(batch["features"])}} if "features" in batch else {}
+    logits = model(**batch["model"], **seen, logits_to_keep=learnt, use_cache=False).logits.float()
     targets = batch["targets"][learnt]
     return LearntTokens(
         losses=nn.functional.cross_entropy(logits, targets, reduction="none"),

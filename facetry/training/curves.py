@@ -20,6 +20,8 @@ from facetry.training.job import TrainingJob
 RECORD_NAME = "curves.json"
 MAX_PARAMS_AT_A_TIME = 100
 FOLDER_SCHEME = "file:"
+PATIENCE_WITH_SERVERS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""MLflow would try a server that is not there for minutes, before the first step and between any two."""
 
 
 class Record(BaseModel):
@@ -128,6 +130,8 @@ class MlflowBook:
 
         if params.uri.startswith(FOLDER_SCHEME):
             os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # else MLflow refuses to write to a folder
+        for name, value in PATIENCE_WITH_SERVERS.items():
+            os.environ.setdefault(name, value)
         try:
             self._client = MlflowClient(tracking_uri=params.uri)
             self.run = run or self._begin(job, experiment=params.experiment)

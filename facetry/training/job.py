@@ -7,7 +7,18 @@ from pydantic import BaseModel, ConfigDict
 
 from facetry.config import TrainParams
 
-MAY_DIFFER = {"num_processes", "accumulation_steps", "memory_gigabytes", "tracking", "stages"}
+RESULT_NAME = "result.json"
+ADAPTER_NAME = "adapter"
+MAY_DIFFER = {
+    "num_processes",
+    "accumulation_steps",
+    "gradient_checkpointing",
+    "memory_gigabytes",
+    "max_loss_factor",
+    "num_golden_listings",
+    "tracking",
+    "stages",
+}
 """Settings that a run may be continued with in another way."""
 
 

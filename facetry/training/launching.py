@@ -110,11 +110,14 @@ def end_with_parent(ending: signal.Signals = signal.SIGTERM) -> None:
 
 
 def count_accelerators() -> int:
-    """GPUs of this machine, without paying for an import of torch where there can be none."""
+    """GPUs that this process may use, without paying for an import of torch where there can be none."""
     if shutil.which("nvidia-smi") is None:
         return 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
-    return len(listed.stdout.splitlines()) if listed.returncode == 0 else 0
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines()) if listed.returncode == 0 else 0
 
 
 def count_cores() -> int:
@@ -171,9 +174,9 @@ def _environment(outer: Mapping[str, str], *, place: Place) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONWARNINGS": "ignore::FutureWarning:torch.distributed.c10d_logger",
     }
+    environment.setdefault("OMP_NUM_THREADS", str(max(count_cores() // place.num_processes, 1)))
     if count_accelerators() == 0:
         environment["DS_ACCELERATOR"] = "cpu"
-        environment.setdefault("OMP_NUM_THREADS", str(max(count_cores() // place.num_processes, 1)))
     return environment
 
 

@@ -74,6 +74,7 @@ def training_arguments(
         disable_tqdm=True,
         remove_unused_columns=False,
         label_names=[],
+        restore_callback_states_from_checkpoint=True,
     )
 
 
@@ -125,6 +126,7 @@ class FacetryTrainer(Trainer):
         self._objective = objective
         self._data = data
         self._watch = LossWatch(params.max_loss_factor)
+        self._broken: set[str] = set()
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with a learning rate for each part."""
@@ -154,7 +156,7 @@ class FacetryTrainer(Trainer):
         total = torch.stack([self._objective.weight(batch) for batch in batch_samples]).sum().double().to(device)
         if distributed.is_initialized():
             distributed.all_reduce(total)
-        return total
+        return total.clamp(min=torch.finfo(torch.float32).tiny)  # a step of which nothing is known costs nothing
 
     def compute_loss(
         self,
@@ -167,8 +169,16 @@ class FacetryTrainer(Trainer):
         assert num_items_in_batch is not None
         learnt = self._objective.learn(model, inputs)
         self._watch.check(learnt, batch=inputs, step=self.state.global_step + 1, state=self._state_folder)
+        self._tell_of_broken(inputs["broken"])
         share: torch.Tensor = learnt.loss_sum / num_items_in_batch * self.args.world_size
         return share
+
+    def _tell_of_broken(self, listing_ids: Sequence[str]) -> None:
+        for listing_id in sorted(set(listing_ids) - self._broken):
+            print(
+                f"listing '{listing_id}' lacks an image that cannot be decoded: `facetry clean` finds such", flush=True
+            )
+        self._broken |= set(listing_ids)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         """A weight that has two names is saved once: DeepSpeed's copies no longer look like the same."""
@@ -192,6 +202,7 @@ class FacetryTrainer(Trainer):
         """The loss and the accuracies over all of the validation split."""
         model = self.model_wrapped
         model.eval()
+        self._objective.begin_looking()
         sums = torch.zeros(self._objective.num_sums, dtype=torch.float64, device=self.args.device)
         with torch.no_grad():
             for batch in self.get_eval_dataloader():

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import torch
 from torch import nn
 
+from facetry.backbones.family import AnsweringFamily
 from facetry.training.batching import CATEGORY, IGNORED, LearntTokens, learn
 
 
@@ -33,7 +34,10 @@ class Objective(ABC, Generic[_Learnt]):
 
     @abstractmethod
     def learn(self, model: nn.Module, batch: Mapping[str, Any]) -> _Learnt:
-        """Run the model on the batch."""
+        """Run the model on the batch; without gradients it is looked at, as it answers when served."""
+
+    def begin_looking(self) -> None:
+        """Forget what was kept of the model: its weights have changed since it was last looked at."""
 
     @abstractmethod
     def sums(self, learnt: _Learnt, batch: Mapping[str, Any]) -> torch.Tensor:
@@ -49,26 +53,28 @@ class AnswerObjective(Objective[LearntTokens]):
 
     num_sums = 5
 
+    def __init__(self, family: AnsweringFamily) -> None:
+        self._family = family
+
     def weight(self, batch: Mapping[str, Any]) -> torch.Tensor:
         total: torch.Tensor = batch["weights"][batch["targets"] != IGNORED].sum()
         return total
 
     def learn(self, model: nn.Module, batch: Mapping[str, Any]) -> LearntTokens:
-        return learn(model, batch)
+        return learn(model, batch, family=self._family)
 
     def sums(self, learnt: LearntTokens, batch: Mapping[str, Any]) -> torch.Tensor:
         num_listings = len(batch["listing_ids"])
         wrong = ~learnt.right
         wrong_category = wrong & (learnt.kinds == CATEGORY)
-        return torch.stack(
-            [
-                learnt.loss_sum,
-                learnt.weights.sum(),
-                torch.tensor(float(num_listings)),
-                num_listings - torch.unique(learnt.owners[wrong_category]).numel() * torch.ones(()),
-                num_listings - torch.unique(learnt.owners[wrong]).numel() * torch.ones(()),
-            ]
-        ).double()
+        counts = (
+            float(learnt.loss_sum),
+            float(learnt.weights.sum()),
+            num_listings,
+            num_listings - torch.unique(learnt.owners[wrong_category]).numel(),
+            num_listings - torch.unique(learnt.owners[wrong]).numel(),
+        )
+        return torch.tensor(counts, dtype=torch.float64, device=learnt.losses.device)
 
     def metrics(self, sums: Sequence[float]) -> dict[str, float]:
         loss, weight, num_listings, right_categories, right_answers = sums

@@ -36,8 +36,9 @@ HEADER = (
 MEMORY_FILE = Path("/proc/meminfo")
 LIMIT_FILE, USED_FILE = (Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory.current"))
 ADVICE = (
-    "lower train.batch_size or train.prompt.max_images, train less of the model (train.parts, train.adapter), leave "
-    "zero_stage, offload, accumulation_steps and gradient_checkpointing null, or use more or larger accelerators"
+    "set train.precision to bf16, lower train.batch_size or train.prompt.max_images, train less of the model "
+    "(train.parts, train.adapter), leave zero_stage, offload, accumulation_steps and gradient_checkpointing null, or "
+    "use more or larger accelerators"
 )
 
 
@@ -304,4 +305,4 @@ def _has(plan: Plan) -> str:
 
 
 def _gigabytes(num_bytes: float) -> str:
-    return f"{num_bytes / GIGABYTE:.1f} GB"
+    return f"{num_bytes / GIGABYTE:.3g} GB"

@@ -19,6 +19,7 @@ from facetry.training.job import TrainingJob
 from facetry.training.lesson import Lesson
 from facetry.training.measure import Lengths
 from facetry.training.preflight import Plan, available_bytes, plan
+from facetry.training.sampling import balancing_groups
 from facetry.training.universal import make_universal, needs_universal
 
 
@@ -55,8 +56,9 @@ def prepare(job: TrainingJob, *, lesson: Lesson, num_ranks: int) -> Preparation:
             write_feed(catalogue, split=split, params=job.params, path=feed_file, facts=lesson.facts)
         if not lengths_file.is_file():
             lesson.measure(Feed(feed_file)).save(lengths_file)
-    found = last_whole(job.state)
     params = job.params
+    balancing_groups(Feed(feed_path(job, Split.TRAIN)), params=params)  # refuses what nothing can be balanced by
+    found = last_whole(job.state)
     if found is not None and params.zero_stage is None:
         params = params.model_copy(update={"zero_stage": found[1].zero_stage})
     decided = plan(

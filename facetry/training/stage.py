@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,15 +13,15 @@ from facetry import storage
 from facetry.catalogue import MANIFEST_NAME, Catalogue, CatalogueWriter
 from facetry.config import TrainParams
 from facetry.decoding.checkpoint import CARD_NAME, CURVES_NAME, GOLDEN_NAME, TAXONOMY_NAME, CheckpointCard
+from facetry.errors import TrainingError
 from facetry.listing import Split
 from facetry.revision import code_revision
+from facetry.training.checkpoints import MARK_NAME
 from facetry.training.inputs import check_inputs
-from facetry.training.job import TrainingJob, TrainingResult
+from facetry.training.job import ADAPTER_NAME, RESULT_NAME, TrainingJob, TrainingResult
 from facetry.training.launching import Place, find_place, launch
 
 IDENTITY_NAME = "identity.json"
-RESULT_NAME = "result.json"
-ADAPTER_NAME = "adapter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,30 @@ def _jobs(catalogue: Catalogue, *, params: TrainParams, state: Path) -> list[Tra
 
 
 def _prepare_state(state: Path, *, jobs: Sequence[TrainingJob]) -> None:
-    """Keep the state of an interrupted training of the same kind; drop that of any other."""
+    """Keep the state of an interrupted training of the same kind; refuse to drop what another one has learnt."""
     identity = json.dumps([job.identity for job in jobs], indent=1, sort_keys=True).encode()
     file = state / IDENTITY_NAME
     if not (file.is_file() and file.read_bytes() == identity):
+        if any(state.glob(f"*/checkpoint-*/{MARK_NAME}")):
+            raise TrainingError(
+                f"{state} holds the checkpoints of a run that was begun otherwise"
+                f"{_first_difference(file, [job.identity for job in jobs])}: train as before to go on with it, choose "
+                "another --out, or delete that folder to begin anew"
+            )
         storage.empty(state)
     for job in jobs:
         job.state.mkdir(parents=True, exist_ok=True)
     storage.write_atomically(file, identity)
+
+
+def _first_difference(file: Path, now: Sequence[Mapping[str, object]]) -> str:
+    """What the run whose identity is in `file` had otherwise, if it can be told."""
+    before = json.loads(file.read_bytes()) if file.is_file() else []
+    for one, other in zip(before, now, strict=False):
+        for name in sorted({*one, *other}):
+            if one.get(name) != other.get(name):
+                return f" ({name} was {json.dumps(one.get(name))}, now {json.dumps(other.get(name))})"
+    return f" ({len(before)} stages, now {len(now)})" if len(before) != len(now) else ""
 
 
 def _do(job: TrainingJob, *, place: Place) -> None:
@@ -143,7 +159,7 @@ def _write_checkpoint(
 ) -> None:
     """Put together in `out` what the runs came to: the last one's model, and the curves of all."""
     with storage.new_folder(out, commit=CARD_NAME) as folder:
-        shutil.copytree(jobs[-1].model_folder, folder, dirs_exist_ok=True)
+        shutil.copytree(jobs[-1].model_folder, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
         for job in jobs:
             shutil.copytree(job.state / CURVES_NAME, folder / CURVES_NAME / job.state.name)
         _write_golden(catalogue, params=params, folder=folder / GOLDEN_NAME)

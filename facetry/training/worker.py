@@ -22,7 +22,7 @@ from facetry.training.adapters import add_adapter, check_quantisation, quantisat
 from facetry.training.agreement import agree, connect, share_from_first
 from facetry.training.deepspeed_config import deepspeed_config
 from facetry.training.feed import Feed
-from facetry.training.job import TrainingJob, TrainingResult
+from facetry.training.job import ADAPTER_NAME, RESULT_NAME, TrainingJob, TrainingResult
 from facetry.training.launching import end_with_parent, report_error
 from facetry.training.lesson import Lesson
 from facetry.training.loop import Data, FacetryTrainer, training_arguments
@@ -34,9 +34,6 @@ from facetry.training.preparation import Preparation, feed_path, find_lesson, le
 from facetry.training.sampling import MicroBatches, balancing_groups, evaluation_batches
 from facetry.training.tracking import trackers
 from facetry.training.universal import mend_optimizer
-
-RESULT_NAME = "result.json"
-ADAPTER_NAME = "adapter"
 
 
 def run(job: TrainingJob) -> TrainingResult:

@@ -113,3 +113,10 @@ def test_what_is_wrong_in_any_stage_is_reported_with_its_path() -> None:
             "  train.stages.2.contrastive.sentence: must hold {value}, as in 'a photo of a {value}'",
         ]
     )
+
+
+def test_the_parameters_to_copy_for_a_real_model_are_valid() -> None:
+    files = list((Path(__file__).parents[2] / "recipes" / "params").glob("*.yaml"))
+    assert files
+    for file in files:
+        assert load_params(file, []).train.precision == "bf16"

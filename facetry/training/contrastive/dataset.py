@@ -87,7 +87,7 @@ class PictureCollator:
             "weights": torch.from_numpy(weights).float(),
             "listing_ids": [picture.listing_id for picture in pictures],
             "num_prompt_tokens": len(pictures) * self._tokens_per_image,
-            "num_broken_images": sum(picture.num_broken_images for picture in pictures),
+            "broken": [picture.listing_id for picture in pictures if picture.num_broken_images],
         }
 
 

@@ -58,15 +58,18 @@ class CaptionObjective(Objective[LearntPictures]):
         self._is_contrastive = objective == "contrastive"
         self._all_captions: torch.Tensor | None = None
 
+    def begin_looking(self) -> None:
+        """Forget the captions as the model put them when it was last looked at."""
+        self._all_captions = None
+
     def weight(self, batch: Mapping[str, Any]) -> torch.Tensor:
         total: torch.Tensor = batch["weights"].sum()
         return total
 
     def learn(self, model: nn.Module, batch: Mapping[str, Any]) -> LearntPictures:
         """Compare the batch's pictures with the captions; every rank must do so at the same time."""
-        if not model.training:
+        if not torch.is_grad_enabled():
             return self._look(model, batch)
-        self._all_captions = None
         if self._is_contrastive:
             return self._learn_batch(model, batch)
         compared = self._compare(model, batch["pixel_values"], torch.arange(len(self._captions)))

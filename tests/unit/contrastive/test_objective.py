@@ -71,7 +71,7 @@ def test_with_a_caption_for_each_picture_the_loss_is_the_models_own(model_folder
     captions = plain.encoder.encode_captions(["red", "green", "blue"])
     with torch.no_grad():
         expected = plain.model(pixel_values=batch["pixel_values"], return_loss=True, **captions).loss
-        assert torch.allclose(bench.loss([0, 1, 2]), expected, rtol=1e-5)
+    assert torch.allclose(bench.loss([0, 1, 2]), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -63,17 +63,20 @@ def test_what_was_learnt_is_what_an_evaluation_measures(
     catalogue: Catalogue, clip_folder: Path, tmp_path: Path
 ) -> None:
     changes = {"epochs": 8, "learning_rate": 3e-3, "num_processes": 1, "balance": "lid", "metric": "answer_accuracy"}
-    contrastive = ContrastiveParams(learn=("lid",), captions="sentence")
+    contrastive = ContrastiveParams(learn=("lid",), captions="sentence", objective="contrastive")
     params = params_for(clip_folder, contrastive=contrastive, **changes)
-    train(catalogue, params=params, out=tmp_path / "checkpoint")
-    summary = evaluate(
-        tmp_path / "checkpoint", catalogue=catalogue, split=Split.TEST, params=EvaluateParams(), out=tmp_path / "report"
-    )
-    report = json.loads((tmp_path / "report/report.json").read_bytes())
-    accuracies = {each["name"]: each["accuracy"] for each in report["scores"]["attributes"]}
-    assert summary.num_unanswered == 0
-    assert accuracies["lid"] > 0.9
-    assert accuracies["colour"] == 0
+    result = train(catalogue, params=params, out=tmp_path / "checkpoint").result
+    assert result is not None
+    accuracies = {}
+    for split in (Split.VALIDATION, Split.TEST):
+        out = tmp_path / split
+        summary = evaluate(tmp_path / "checkpoint", catalogue=catalogue, split=split, params=EvaluateParams(), out=out)
+        report = json.loads((out / "report.json").read_bytes())
+        assert summary.num_unanswered == 0
+        accuracies[split] = {each["name"]: each["accuracy"] for each in report["scores"]["attributes"]}
+    assert accuracies[Split.VALIDATION]["lid"] == pytest.approx(result.validation_answer_accuracy)
+    assert accuracies[Split.TEST]["lid"] > 0.9
+    assert accuracies[Split.TEST]["colour"] == 0
 
 
 def test_clip_cannot_be_trained_with_zero_3(catalogue: Catalogue, clip_folder: Path) -> None:

@@ -42,7 +42,7 @@ EXAMPLES = (_example("a pan"), _example("a much longer pan", num_images=0), _exa
 
 def _learn(backbone: Backbone, batch: Batch) -> tuple[LearntTokens, dict[str, torch.Tensor]]:
     backbone.model.zero_grad()
-    learnt = learn(backbone.model, batch)
+    learnt = learn(backbone.model, batch, family=backbone.encoder.family)
     torch.autograd.backward(learnt.loss_sum)
     gradients = {name: p.grad.clone() for name, p in backbone.model.named_parameters() if p.grad is not None}
     return learnt, gradients
@@ -61,7 +61,9 @@ def test_a_packed_row_costs_and_teaches_the_same_as_its_examples_one_by_one(back
 
 def test_a_packed_example_costs_what_the_plain_model_says(backbone: Backbone) -> None:
     example = EXAMPLES[0]
-    learnt = learn(backbone.model, Packer(backbone.encoder, category_weight=1)([example]))
+    learnt = learn(
+        backbone.model, Packer(backbone.encoder, category_weight=1)([example]), family=backbone.encoder.family
+    )
     batch = backbone.encode([example.prompt])
     answer = [token for part in ANSWER for token in backbone.token_ids(part)]
     ids = torch.cat([batch["input_ids"], torch.tensor([answer])], dim=1)
@@ -88,8 +90,9 @@ def test_features_kept_on_disk_give_the_same_losses_as_pixels(backbone: Backbone
     assert fill(store, batches, model=backbone.model, encoder=backbone.encoder, name="rank-0") == 0
     blind = [Example(e.listing_id, Prompt(e.prompt.messages, ()), e.answer, e.weight, e.image_keys) for e in EXAMPLES]
     kept = pickle.loads(pickle.dumps(store))  # noqa: S301 - as it is sent to a process that loads data
-    from_features = learn(backbone.model, Packer(backbone.encoder, category_weight=1, store=kept)(blind))
-    from_pixels = learn(backbone.model, Packer(backbone.encoder, category_weight=1)(EXAMPLES))
+    family = backbone.encoder.family
+    from_features = learn(backbone.model, Packer(backbone.encoder, category_weight=1, store=kept)(blind), family=family)
+    from_pixels = learn(backbone.model, Packer(backbone.encoder, category_weight=1)(EXAMPLES), family=family)
     assert torch.allclose(from_features.losses, from_pixels.losses, atol=1e-4)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from facetry.config import TrainParams
 from facetry.errors import TrainingError
-from facetry.training.launching import Place, count_cores, find_place, launch
+from facetry.training.launching import Place, count_accelerators, count_cores, find_place, launch
 from tests.unit.training.launch_shortly import WORKER, job_of
 
 ROOT = Path(__file__).parents[3]
@@ -23,6 +23,20 @@ SECONDS_TO_START = 90
 def test_alone_every_accelerator_or_core_of_the_machine_is_used() -> None:
     assert find_place({}, params=TrainParams()) == Place(num_processes=min(count_cores(), 4))
     assert find_place({}, params=TrainParams(num_processes=3)) == Place(num_processes=3)
+
+
+def test_gpus_are_those_that_this_process_may_use_as_a_stand_in_for_nvidia_smi_lists_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = tmp_path / "nvidia-smi"
+    listing.write_text("#!/bin/sh\necho 'GPU 0: A100'\necho '  MIG 3g.40gb Device 0'\necho 'GPU 1: A100'\n")
+    listing.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert count_accelerators() == 2
+    for visible, expected in (("1", 1), ("0,1", 2), ("", 0), ("-1", 0)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert count_accelerators() == expected
 
 
 def test_in_a_train_job_the_place_is_the_one_that_the_environment_tells() -> None:

@@ -133,6 +133,10 @@ def test_a_run_killed_at_any_moment_and_started_again_ends_with_the_same_weights
     out, params = tmp_path / "checkpoint", _params(base_model)
     _kill_when_there_is(moment, _start(shop, params, out), state=tmp_path / ".checkpoint-state")
     assert not out.exists()
+    with pytest.raises(
+        TrainingError, match=r"begun otherwise \(train\.learning_rate was 0\.001, now 0\.002\): train as"
+    ):
+        train(shop, params=params.model_copy(update={"learning_rate": 0.002}), out=out)
     again = _start(shop, params, out)
     told, _ = again.communicate(timeout=200)
     assert again.returncode == 0
