@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from facetry import storage
 from facetry.catalogue import MANIFEST_NAME, Catalogue, CatalogueWriter
 from facetry.listing import Label, Listing
+from facetry.taxonomy.faults import Faults
 from facetry.taxonomy.labels import UnknownLabel, refuse_unknown, unknown_labels
 from facetry.taxonomy.tree import Category, Taxonomy
 from facetry.taxonomy.yaml_writer import as_yaml
@@ -51,10 +52,12 @@ def relabel(
 ) -> RelabelSummary:
     """Write the catalogue again under `taxonomy`, its labels mapped; a label that is not in `mapping` stays.
 
-    A `TaxonomyError` names the labels that are no leaf of `taxonomy` then, unless `drop_unknown` lets their listings
-    go on without a label. Attributes that the new category does not allow are left out of a label.
+    A `TaxonomyError` names the paths in `mapping` that there are none of, and the labels that are no leaf of
+    `taxonomy` after it, unless `drop_unknown` lets their listings go on without a label. Attributes that the new
+    category does not allow are left out of a label.
     """
     counts = _label_counts(catalogue)
+    _refuse_idle(mapping, labels=counts, catalogue=catalogue)
     unknown = unknown_labels(_mapped_counts(counts, mapping), taxonomy=taxonomy)
     if not drop_unknown:
         refuse_unknown(unknown, taxonomy=taxonomy, origin=catalogue.location, mend=MEND)
@@ -132,6 +135,17 @@ def _allows(category: Category, name: str, value: str) -> bool:
         attribute.name == name and (not attribute.is_choice or value in attribute.values)
         for attribute in category.attributes
     )
+
+
+def _refuse_idle(mapping: Mapping[str, str], *, labels: Container[str], catalogue: Catalogue) -> None:
+    """Raise a `TaxonomyError` when `mapping` is about paths that there are none of: they are misspelt."""
+    faults = Faults(catalogue.location, what="mapping for")
+    for path in mapping:
+        if path not in labels:
+            problem = catalogue.taxonomy.why_no_category(path)
+            if problem is not None:
+                faults.add(None, problem)
+    faults.refuse()
 
 
 def _label_counts(catalogue: Catalogue) -> Counter[str]:

@@ -12,6 +12,8 @@ INDENT = "  "
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _&'/()+.-]*(?<! )")
 NOT_PLAIN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 """Words that other readers of YAML take for something else than text."""
+ESCAPES = {code: f"\\u{code:04x}" for code in (0xFEFF, 0xFFFE, 0xFFFF)}
+"""Characters that YAML may hold only escaped, and JSON as they are."""
 
 
 def as_yaml(taxonomy: Taxonomy) -> str:
@@ -65,7 +67,7 @@ class _Writer:
 def scalar(text: str) -> str:
     """A text as YAML, in quotes where it might be taken for something else."""
     is_plain = _PLAIN.fullmatch(text) is not None and text.casefold() not in NOT_PLAIN
-    return text if is_plain else json.dumps(text, ensure_ascii=False)
+    return text if is_plain else json.dumps(text, ensure_ascii=False).translate(ESCAPES)
 
 
 def _own(category: Category, *, above: Category | None) -> tuple[Sequence[Attribute], Sequence[str]]:

@@ -99,3 +99,8 @@ def test_the_new_catalogue_knows_what_it_came_from_and_has_the_new_taxonomy(shop
 def test_a_label_that_has_categories_below_it_now_is_unknown(shop: Catalogue, tmp_path: Path) -> None:
     with pytest.raises(TaxonomyError, match="2  category 'Garden' has categories below it: name one of those"):
         relabel(shop, taxonomy=NEW, mapping={**MAPPING, "Home > Wok": "Garden"}, out=tmp_path / "new")
+
+
+def test_a_misspelt_path_in_the_mapping_is_not_passed_over(shop: Catalogue, tmp_path: Path) -> None:
+    with pytest.raises(TaxonomyError, match=r"'Home > Wokk' is not in the taxonomy: did you mean 'Home > Wok'\?"):
+        relabel(shop, taxonomy=NEW, mapping={**MAPPING, "Home > Wokk": "Home > Woks"}, out=tmp_path / "new")

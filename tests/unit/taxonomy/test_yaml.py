@@ -76,7 +76,24 @@ def test_what_is_written_as_yaml_is_read_as_the_same(text: str) -> None:
 
 
 def test_words_that_yaml_takes_for_something_else_stay_words() -> None:
-    names = ("no", "1", "A: b", "# c", "Ünder", "'q'", '"', "[x]", "*y", "on", "A & B", "-", "~", "?")
+    names = (
+        "no",
+        "1",
+        "A: b",
+        "# c",
+        "Ünder",
+        "'q'",
+        '"',
+        "[x]",
+        "*y",
+        "on",
+        "A & B",
+        "-",
+        "~",
+        "?",
+        "\ufffe",
+        "\ufeffx",
+    )
     values = ("yes", "1.50", "a, b", "]", "C#")
     taxonomy = Taxonomy(tuple(Category(name, (Attribute("null", values),), id="007") for name in names[:1]))
     many = Taxonomy(tuple(Category(name) for name in names))
