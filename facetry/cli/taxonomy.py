@@ -47,14 +47,12 @@ def convert(
 def diff(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A taxonomy.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="What it has become.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
     mapping: Annotated[
         Path | None, typer.Option("--mapping", help="Also write a YAML mapping of the old paths to the new ones here.")
     ] = None,
 ) -> None:
     """Say which categories were added, removed, renamed and re-parented: by id where both have ids, else by name."""
-    from rich.console import Console
-
     from facetry.taxonomy import read_taxonomy
     from facetry.taxonomy.difference import compare_taxonomies
     from facetry.taxonomy.mapping import write_mapping
@@ -67,8 +65,8 @@ def diff(
     if as_json:
         typer.echo(difference.as_json())
         return
-    if difference:
-        Console(highlight=False).print(difference.as_table())
+    for line in difference.as_lines():
+        typer.echo(line)
     typer.echo(difference.one_line())
 
 

@@ -3,16 +3,13 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from facetry.taxonomy.matching import match_categories
 from facetry.taxonomy.path import name_of, parent_of
 from facetry.taxonomy.tree import Category, Taxonomy
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 NUM_SUGGESTED = 3
+KIND_WIDTH = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +59,23 @@ class TaxonomyDifference:
     def as_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, indent=2)
 
-    def as_table(self) -> "Table":
-        """A row for each change; of those that moved along with others, only their number is in `one_line`."""
-        from rich.table import Table
-
-        table = Table("", "old", "new", box=None, pad_edge=False, header_style="bold")
-        for row in self._rows():
-            table.add_row(*row)
-        return table
-
-    def _rows(self) -> Iterator[tuple[str, str, str]]:
+    def as_lines(self) -> Iterator[str]:
+        """What happened, and to which path; what it became, or may be, stands below. Those that moved are left out."""
         both = set(self.renamed) & set(self.reparented)
         for change in self.renamed:
-            yield "renamed, re-parented" if change in both else "renamed", change.old, change.new
-        yield from (("re-parented", change.old, change.new) for change in self.reparented if change not in both)
+            yield from _two_lines("renamed, re-parented" if change in both else "renamed", change)
+        for change in self.reparented:
+            if change not in both:
+                yield from _two_lines("re-parented", change)
         for removal in self.removed:
-            yield "removed", removal.path, f"({', '.join(removal.suggestions)}?)" if removal.suggestions else ""
-        yield from (("added", "", path) for path in self.added)
+            yield f"{'removed':<{KIND_WIDTH}}{removal.path}"
+            yield from (f"{'':<{KIND_WIDTH}}? {path}" for path in removal.suggestions)
+        yield from (f"{'added':<{KIND_WIDTH}}{path}" for path in self.added)
+
+
+def _two_lines(kind: str, change: Change) -> Iterator[str]:
+    yield f"{kind:<{KIND_WIDTH}}{change.old}"
+    yield f"{'':<{KIND_WIDTH}}→ {change.new}"
 
 
 def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:

@@ -14,6 +14,7 @@ from facetry.taxonomy.path import name_of, parent_of
 from facetry.taxonomy.tree import Category, Taxonomy
 
 MIN_WORD_LIKENESS = 0.85
+MIN_CHILDREN_SHARED = 0.7
 IDLE_WORDS = frozenset({"and", "the", "of", "for"})
 _WORDS = re.compile(r"\w+(?:['’]\w+)?")
 
@@ -38,7 +39,7 @@ class _Siblings:
     def __init__(self, tree: Taxonomy) -> None:
         self.num_named = Counter(folded(category.name) for category in tree.categories)
         self.by_name: dict[tuple[str | None, str], list[str]] = {}
-        self.by_children: dict[tuple[str | None, frozenset[str]], list[str]] = {}
+        self.with_children: dict[str | None, list[str]] = {}
         self.by_initials: dict[tuple[str | None, str], list[str]] = {}
         names_below: dict[str | None, set[str]] = {}
         for category in tree.categories:
@@ -49,7 +50,7 @@ class _Siblings:
             self.by_name.setdefault((parent, folded(category.name)), []).append(path)
             self.by_initials.setdefault((parent, _initials(category.name)), []).append(path)
             if path in self.children:
-                self.by_children.setdefault((parent, self.children[path]), []).append(path)
+                self.with_children.setdefault(parent, []).append(path)
 
 
 class _Matching:
@@ -94,13 +95,19 @@ class _Matching:
         return target if target not in self._taken else None
 
     def _with_same_children(self, path: str) -> str | None:
-        """The new sibling that has the same names below it, when no other lost or new sibling has them."""
-        names = self._old_siblings.children.get(path)
-        if names is None:
+        """The new sibling that has most of the same names below it, when no other lost or new sibling has them."""
+        old, new = self._old_siblings, self._new_siblings
+        if path not in old.children:
             return None
-        rivals = self._lost(self._old_siblings.by_children[parent_of(path), names])
-        free = self._free(self._new_siblings.by_children.get((self._parent_now(path), names)))
-        return free[0] if len(free) == len(rivals) == 1 else None
+        names = old.children[path]
+        free = self._free(new.with_children.get(self._parent_now(path)))
+        likely = [each for each in free if _overlap(names, new.children[each]) >= MIN_CHILDREN_SHARED]
+        if len(likely) != 1:
+            return None
+        lost = self._lost(old.with_children[parent_of(path)])
+        shared = new.children[likely[0]]
+        rivals = [each for each in lost if _overlap(old.children[each], shared) >= MIN_CHILDREN_SHARED]
+        return likely[0] if len(rivals) == 1 else None
 
     def _respelt(self, path: str) -> str | None:
         """The new sibling whose name is alike, when no other lost or new sibling has a name like it."""
@@ -141,6 +148,10 @@ def _all_have_ids(tree: Taxonomy) -> bool:
 def _initials(name: str) -> str:
     """The same for names that are alike."""
     return "".join(word[0] for word in _words(name))
+
+
+def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / len(one | other)
 
 
 def _words(name: str) -> Sequence[str]:

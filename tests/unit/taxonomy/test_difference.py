@@ -76,6 +76,13 @@ def test_without_ids_the_same_children_or_a_respelt_name_tell_what_was_renamed()
     assert not difference.added
 
 
+def test_a_renamed_category_may_gain_or_lose_one_of_many_children() -> None:
+    below = ("Beds", "Toys", "Food", "Litter", "Collars")
+    old = tree("Cats", *(f"Cats > {name}" for name in (*below, "Treats")))
+    new = tree("Felines", *(f"Felines > {name}" for name in below))
+    assert changes(compare_taxonomies(old, new).renamed) == {"Cats": "Felines"}
+
+
 def test_where_several_could_be_meant_nothing_is_guessed() -> None:
     old = tree("Home", "Home > Pan")
     new = tree("Home", "Home > Pans", "Home > Pann")
