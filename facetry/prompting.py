@@ -83,7 +83,7 @@ def message(listing: Listing, *, params: PromptParams) -> dict[str, object]:
 def answer_parts(label: Label, *, category: Category) -> list[AnswerPart]:
     """The answer that `label` stands for: the category, then each attribute it knows, in the category's order."""
     parts = [category_part(label.category)]
-    for attribute in category.attributes:
+    for attribute in category.choices:
         if attribute.name in label.attributes:
             parts.append(attribute_question(attribute.name))
             parts.append(value_part(label.attributes[attribute.name]))

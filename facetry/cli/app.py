@@ -12,6 +12,7 @@ from facetry import __version__
 from facetry.cli import experiments, serving, stages
 from facetry.cli.data import data
 from facetry.cli.options import Overrides, ParamsFile, load, params_path
+from facetry.cli.taxonomy import taxonomy
 from facetry.errors import FacetryError
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(data, name="data")
+app.add_typer(taxonomy, name="taxonomy")
 
 
 def main() -> None:

@@ -45,7 +45,10 @@ def ingest(
 
     keep_input(source, out=out)
     section = load(params, overrides).ingest
-    typer.echo(ingest(source, params=section, out=out, part=Part.parse(part)).one_line())
+    summary = ingest(source, params=section, out=out, part=Part.parse(part))
+    typer.echo(summary.one_line())
+    for line in summary.unknown_labels:
+        typer.echo(line)
 
 
 def merge(

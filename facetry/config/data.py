@@ -80,8 +80,8 @@ class IngestParams(Section):
     `columns` maps a field of a listing to the source's column for it, and every column it names must be there.
     Without it the columns named like the fields, or like those of a known dataset, are read, as many of them as
     there are. Either way `title` or `images` is needed, and `id` unless `id_from_content` makes one of the row's
-    content. `attribute_columns` maps further attributes to columns. `taxonomy` is a YAML file; without it,
-    `taxonomy.yaml` beside the listings. Shards have `shard_megabytes` on average.
+    content. `attribute_columns` maps further attributes to columns. `taxonomy` is a file of any known format;
+    without it, `taxonomy.yaml` beside the listings. Shards have `shard_megabytes` on average.
     """
 
     columns: Mapping[str, str] | None = None

@@ -46,13 +46,13 @@ def learnt_facets(taxonomy: Taxonomy, *, params: ContrastiveParams) -> tuple[Fac
 
 def values_in(category: Category, name: str) -> tuple[str, ...]:
     """The values that the attribute `name` may have in a category; none when the category lacks it."""
-    return next((attribute.values for attribute in category.attributes if attribute.name == name), ())
+    return next((attribute.values for attribute in category.choices if attribute.name == name), ())
 
 
 def _attribute_facet(name: str, *, taxonomy: Taxonomy, params: ContrastiveParams) -> Facet:
     values = tuple(dict.fromkeys(value for leaf in taxonomy.leaves for value in values_in(leaf, name)))
     if not values:
-        known = sorted({attribute.name for leaf in taxonomy.leaves for attribute in leaf.attributes})
+        known = sorted({attribute.name for leaf in taxonomy.leaves for attribute in leaf.choices})
         raise ConfigError(f"train.contrastive.learn: no attribute is called '{name}'{_nearest(name, known)}")
     return Facet(name, values, tuple(_caption(name, value, params=params) for value in values))
 

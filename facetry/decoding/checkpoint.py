@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facetry.config import PromptParams
 from facetry.errors import CheckpointError
-from facetry.taxonomy import Taxonomy, read_yaml
+from facetry.taxonomy import Taxonomy, read_taxonomy
 
 CARD_NAME = "facetry.json"
 TAXONOMY_NAME = "taxonomy.yaml"
@@ -49,4 +49,4 @@ class Checkpoint:
             card = CheckpointCard.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise CheckpointError(f"{path} is malformed: run `facetry train` again") from error
-        return cls(folder=folder, card=card, taxonomy=read_yaml(folder / TAXONOMY_NAME))
+        return cls(folder=folder, card=card, taxonomy=read_taxonomy(folder / TAXONOMY_NAME))

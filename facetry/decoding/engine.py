@@ -33,7 +33,7 @@ class Engine:
         self._values = {
             attribute: Trie({value: backbone.token_ids(value_part(value)) for value in attribute.values})
             for leaf in taxonomy.leaves
-            for attribute in leaf.attributes
+            for attribute in leaf.choices
         }
 
     @classmethod
@@ -70,7 +70,7 @@ class Engine:
 
     def _find_values(self, reading: Reading, categories: Sequence[str]) -> list[dict[str, Found]]:
         """For each row, the values of its category's attributes, asked one after the other."""
-        attributes = [self.taxonomy.category(path).attributes for path in categories]
+        attributes = [self.taxonomy.category(path).choices for path in categories]
         values: list[dict[str, Found]] = [{} for _ in categories]
         for turn in range(max(len(of_category) for of_category in attributes)):
             asked: list[Attribute | None] = [

@@ -115,7 +115,7 @@ def score(cases: Sequence[Case], *, taxonomy: Taxonomy) -> Scores:
         macro=_average(categories, weights=[1.0] * len(categories)),
         weighted=_average(categories, weights=[float(of_one.num_listings) for of_one in categories]),
         confusion=_confuse(cases, taxonomy=taxonomy),
-        attributes=_score_attributes(cases),
+        attributes=_score_attributes(cases, taxonomy=taxonomy),
         offers=_shares(cases, name_of=lambda case: case.offer, order=list(Offer)),
         label_sources=_shares(cases, name_of=lambda case: case.label.source, order=list(LabelSource)),
         brands=tuple(sorted(brands, key=lambda brand: (-brand.num_listings, brand.name))),
@@ -202,8 +202,10 @@ def _in_order(paths: set[str], *, taxonomy: Taxonomy) -> list[str]:
     return known + sorted(paths.difference(known))
 
 
-def _score_attributes(cases: Sequence[Case]) -> tuple[AttributeScore, ...]:
-    names = dict.fromkeys(name for case in cases for name in case.label.attributes)
+def _score_attributes(cases: Sequence[Case], *, taxonomy: Taxonomy) -> tuple[AttributeScore, ...]:
+    asked = {attribute.name for category in taxonomy.categories for attribute in category.attributes}
+    unanswered = asked.difference(choice.name for category in taxonomy.categories for choice in category.choices)
+    names = dict.fromkeys(name for case in cases for name in case.label.attributes if name not in unanswered)
     return tuple(_score_attribute(name, [case for case in cases if name in case.label.attributes]) for name in names)
 
 

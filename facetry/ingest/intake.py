@@ -55,7 +55,9 @@ class Intake:
         self._num_images = 0
 
     def summary(self) -> IngestSummary:
-        return self._failures.summary(num_kept=self._num_kept, num_images=self._num_images)
+        return self._failures.summary(
+            num_kept=self._num_kept, num_images=self._num_images, unknown_labels=self._reader.unknown_labels()
+        )
 
     def listings(self, table: Table, *, part: Part) -> Iterator[tuple[int, Listing]]:
         """Each listing of a part of the table, with the line it is from."""

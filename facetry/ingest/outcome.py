@@ -18,13 +18,17 @@ ID_TAKEN = "an earlier listing has this id"
 
 @dataclass(frozen=True, slots=True)
 class IngestSummary:
-    """Every row read is kept or failed, and every failure is a line of failures.jsonl, as is every lost image."""
+    """Every row read is kept or failed, and every failure is a line of failures.jsonl, as is every lost image.
+
+    `unknown_labels` tells which labels are not in the taxonomy, and how many rows each of them failed.
+    """
 
     num_rows: int
     num_kept: int
     num_failed: int
     num_images: int
     num_images_failed: int
+    unknown_labels: tuple[str, ...] = ()
 
     def one_line(self) -> str:
         failed = f" ({self.num_failed} failed)" if self.num_failed else ""
@@ -61,13 +65,14 @@ class FailureLog:
         record = {name: _shortened(value) for name, value in asdict(failure).items()}
         self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
-    def summary(self, *, num_kept: int, num_images: int) -> IngestSummary:
+    def summary(self, *, num_kept: int, num_images: int, unknown_labels: tuple[str, ...] = ()) -> IngestSummary:
         return IngestSummary(
             num_rows=num_kept + self._num_rows,
             num_kept=num_kept,
             num_failed=self._num_rows,
             num_images=num_images,
             num_images_failed=self._num_images,
+            unknown_labels=unknown_labels,
         )
 
     def why_nothing(self, origin: str) -> SourceError:

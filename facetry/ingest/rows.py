@@ -2,12 +2,12 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from facetry.config import IngestParams
-from facetry.errors import TaxonomyError
 from facetry.ingest.cells import (
     Picture,
     RowError,
@@ -20,7 +20,7 @@ from facetry.ingest.cells import (
 from facetry.ingest.layout import Layout
 from facetry.ingest.tables import why_not_text
 from facetry.listing import TEXT_FIELDS, Label, LabelSource, Listing, ListingImage
-from facetry.taxonomy import SEPARATOR, Taxonomy
+from facetry.taxonomy import SEPARATOR, Taxonomy, told, unknown_labels
 
 NUM_REASONS_KEPT = 10_000
 """Finding the category that a wrong one was meant to be takes long, and a source repeats its mistakes."""
@@ -65,12 +65,17 @@ class RowReader:
     def __init__(self, *, taxonomy: Taxonomy, layout: Layout, params: IngestParams) -> None:
         self._taxonomy = taxonomy
         self._leaves = {leaf.path for leaf in taxonomy.leaves}
-        self._why_wrong = lru_cache(NUM_REASONS_KEPT)(partial(_why_no_leaf, taxonomy=taxonomy))
+        self._wrong_labels: Counter[str] = Counter()
+        self._why_wrong = lru_cache(NUM_REASONS_KEPT)(taxonomy.why_no_leaf)
         self._layout = layout
         self._columns = tuple(layout.columns.items())
         self._text_fields = tuple(field for field in TEXT_FIELDS if field in layout.columns)
         self._separator = params.image_separator
         self._max_cell_bytes = int(params.max_cell_megabytes * 2**20)
+
+    def unknown_labels(self) -> tuple[str, ...]:
+        """A line for each label that was met and is not in the taxonomy, with how many rows have it."""
+        return tuple(told(unknown_labels(self._wrong_labels, taxonomy=self._taxonomy), taxonomy=self._taxonomy))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -151,16 +156,10 @@ class RowReader:
     def _leaf(self, category: str) -> str:
         path = _normal(category)
         if path not in self._leaves:
+            if path in self._wrong_labels or len(self._wrong_labels) < NUM_REASONS_KEPT:
+                self._wrong_labels[path] += 1
             raise RowError(self._why_wrong(path))
         return path
-
-
-def _why_no_leaf(path: str, *, taxonomy: Taxonomy) -> str:
-    try:
-        taxonomy.category(path)
-    except TaxonomyError as error:
-        return str(error)
-    return f"category '{path}' has categories below it: name one of those"
 
 
 def _normal(category: str) -> str:

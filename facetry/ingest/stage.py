@@ -8,7 +8,7 @@ from pathlib import Path
 from facetry import storage
 from facetry.catalogue import MANIFEST_NAME, TAXONOMY_NAME, CatalogueWriter
 from facetry.config import FetchParams, IngestParams
-from facetry.errors import StorageError, TaxonomyError
+from facetry.errors import TaxonomyError
 from facetry.ingest.intake import Intake
 from facetry.ingest.layout import choose_layout
 from facetry.ingest.outcome import FailureLog, IngestSummary, failure_log
@@ -19,7 +19,7 @@ from facetry.ingest.sources import Source, find_source, opened_table
 from facetry.ingest.tables import Table
 from facetry.ingest.web.fetcher import Fetcher
 from facetry.parts import WHOLE, Part
-from facetry.taxonomy import load_yaml
+from facetry.taxonomy import TaxonomyKind, as_yaml, kind_of, load_taxonomy, load_yaml, read_text
 
 
 def ingest(source: str, *, params: IngestParams, out: str | Path, part: Part = WHOLE) -> IngestSummary:
@@ -29,7 +29,7 @@ def ingest(source: str, *, params: IngestParams, out: str | Path, part: Part = W
     What was fetched from the web is kept beside `out` until that is whole: a killed run goes on from there.
     """
     found = find_source(source)
-    taxonomy_yaml = _read_taxonomy(params.taxonomy or storage.join(found.folder, TAXONOMY_NAME))
+    taxonomy_yaml = _taxonomy_yaml(params.taxonomy or storage.join(found.folder, TAXONOMY_NAME))
     with (
         storage.new_folder(out, commit=MANIFEST_NAME) as folder,
         _fetcher(params.fetch, out=out) as fetcher,
@@ -81,12 +81,11 @@ def _intake(
     )
 
 
-def _read_taxonomy(address: str) -> str:
-    try:
-        return storage.read_bytes(address).decode("utf-8")
-    except StorageError as error:
+def _taxonomy_yaml(address: str) -> str:
+    """The taxonomy as a catalogue keeps it; YAML stays as it was written."""
+    if not storage.exists(address):
         raise TaxonomyError(
-            f"{error}: put a {TAXONOMY_NAME} beside the listings, or name one in ingest.taxonomy"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise TaxonomyError(f"taxonomy {address} is not UTF-8: save it as UTF-8") from error
+            f"no file at {address}: put a {TAXONOMY_NAME} beside the listings, or name one in ingest.taxonomy"
+        )
+    text = read_text(address)
+    return text if kind_of(text) is TaxonomyKind.YAML else as_yaml(load_taxonomy(text, origin=address))

@@ -18,7 +18,7 @@ from facetry.config import DrawParams
 from facetry.progress import ProgressLine
 from facetry.synthetic.drawing import DrawnListing, draw_chunk
 from facetry.synthetic.plan import Plan, make_plan
-from facetry.taxonomy import Taxonomy, load_yaml, read_yaml
+from facetry.taxonomy import Taxonomy, load_yaml, read_taxonomy
 
 COMMIT_NAME = "drawn.json"
 LISTINGS_NAME = "listings.csv"
@@ -58,7 +58,7 @@ def draw(out: Path, *, params: DrawParams) -> DrawSummary:
 
     with storage.new_folder(out, commit=COMMIT_NAME) as folder:
         summary = draw_listings(folder, params=params)
-        taxonomy = read_yaml(folder / TAXONOMY_NAME)
+        taxonomy = read_taxonomy(folder / TAXONOMY_NAME)
         for write, name in ((write_base_model, BASE_MODEL_NAME), (write_clip_model, CLIP_MODEL_NAME)):
             write(folder / name, texts=_texts(folder / LISTINGS_NAME), taxonomy=taxonomy, seed=params.seed)
         commit = {"params": params.model_dump(mode="json", exclude={"num_workers"}), "counts": asdict(summary)}

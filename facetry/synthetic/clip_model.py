@@ -90,6 +90,6 @@ def _config(tokenizer: "PreTrainedTokenizerFast") -> "CLIPConfig":
 def _words_of(taxonomy: Taxonomy) -> list[str]:
     """Every name and value, often enough for each of its words to become a token."""
     categories = [name for category in taxonomy.categories for name in category.path.split(SEPARATOR)]
-    attributes = [attribute for leaf in taxonomy.leaves for attribute in leaf.attributes]
+    attributes = [attribute for leaf in taxonomy.leaves for attribute in leaf.choices]
     words = dict.fromkeys([*categories, *(word for each in attributes for word in (each.name, *each.values))])
     return [*words, "a photo of a product, category:"] * 20

@@ -189,7 +189,7 @@ def _label(
     own = product.attributes
     return leaf.path, {
         attribute.name: own[attribute.name] if attribute.name in own else random.choice(attribute.values)
-        for attribute in leaf.attributes
+        for attribute in leaf.choices
     }
 
 

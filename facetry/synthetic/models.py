@@ -66,10 +66,8 @@ def write_base_model(folder: Path, *, texts: Iterable[str], taxonomy: Taxonomy, 
 def _answers(taxonomy: Taxonomy) -> Iterable[str]:
     """Every answer there is, often enough for each of its words to become a token."""
     for leaf in taxonomy.leaves:
-        for index in range(max((len(attribute.values) for attribute in leaf.attributes), default=1)):
-            attributes = {
-                attribute.name: attribute.values[index % len(attribute.values)] for attribute in leaf.attributes
-            }
+        for index in range(max((len(attribute.values) for attribute in leaf.choices), default=1)):
+            attributes = {attribute.name: attribute.values[index % len(attribute.values)] for attribute in leaf.choices}
             parts = answer_parts(Label(leaf.path, attributes), category=leaf)
             yield from ["".join(part.text for part in parts)] * 20
 

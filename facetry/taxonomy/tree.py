@@ -1,21 +1,12 @@
 """Categories by path, in the order they were written."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 
 from facetry.errors import TaxonomyError
-
-SEPARATOR = " > "
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """A question that a category asks of a product, and the answers it allows."""
-
-    name: str
-    values: tuple[str, ...]
+from facetry.taxonomy.attribute import Attribute
+from facetry.taxonomy.nearest import NearestNames
+from facetry.taxonomy.path import SEPARATOR, name_of, parent_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +15,30 @@ class Category:
 
     path: str
     attributes: tuple[Attribute, ...] = ()
+    id: str | None = None
 
     @property
     def name(self) -> str:
-        return self.path.rsplit(SEPARATOR, maxsplit=1)[-1]
+        return name_of(self.path)
 
     @property
     def parent_path(self) -> str | None:
-        return self.path.rsplit(SEPARATOR, maxsplit=1)[0] if SEPARATOR in self.path else None
+        return parent_of(self.path)
+
+    @property
+    def level(self) -> int:
+        """How many names its path has."""
+        return self.path.count(SEPARATOR) + 1
+
+    @property
+    def choices(self) -> tuple[Attribute, ...]:
+        """The attributes whose answer is exactly one of their values: those that models learn and answer."""
+        return tuple(attribute for attribute in self.attributes if attribute.is_choice)
 
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """An ordered tree. Every category's parent is in it, and no path stands twice."""
+    """An ordered tree. Every category's parent stands before it, and no path stands twice."""
 
     categories: tuple[Category, ...]
 
@@ -61,14 +63,43 @@ class Taxonomy:
         parents = {category.parent_path for category in self.categories}
         return tuple(category for category in self.categories if category.path not in parents)
 
+    @cached_property
+    def leaf_paths(self) -> frozenset[str]:
+        return frozenset(leaf.path for leaf in self.leaves)
+
+    @cached_property
+    def depth(self) -> int:
+        """The number of levels."""
+        return max(category.level for category in self.categories)
+
+    def one_line(self) -> str:
+        """How much it holds."""
+        names = {attribute.name for category in self.categories for attribute in category.attributes}
+        sizes = f"{len(self.categories):,} categories, {len(self.leaves):,} of them leaves, {self.depth} levels"
+        return f"{sizes}, {len(names):,} attributes"
+
     def category(self, path: str) -> Category:
         """The category at `path`; a `TaxonomyError` with the nearest name when there is none."""
         found = self.by_path.get(path)
         if found is None:
-            raise TaxonomyError(f"category '{path}' is not in the taxonomy{_did_you_mean(path, self.by_path)}")
+            raise TaxonomyError(self.why_no_category(path))
         return found
 
+    def why_no_category(self, path: str) -> str | None:
+        """Why `path` is none of its categories, with the nearest name; None when it is one."""
+        if path in self.by_path:
+            return None
+        nearest = self.names.nearest(path)
+        hint = f"did you mean '{nearest[0]}'?" if nearest else f"it has {len(self.categories)} categories"
+        return f"category '{path}' is not in the taxonomy: {hint}"
 
-def _did_you_mean(path: str, known: Iterable[str]) -> str:
-    nearest = get_close_matches(path, list(known), n=1)
-    return f": did you mean '{nearest[0]}'?" if nearest else f": it has {len(list(known))} categories"
+    def why_no_leaf(self, path: str) -> str | None:
+        """Why no product can be at `path`; None when it can."""
+        if path in self.leaf_paths:
+            return None
+        return self.why_no_category(path) or f"category '{path}' has categories below it: name one of those"
+
+    @cached_property
+    def names(self) -> NearestNames:
+        """Its paths, to be asked for the nearest."""
+        return NearestNames(self.by_path)

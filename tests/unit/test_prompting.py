@@ -10,7 +10,7 @@ from facetry.config import PromptParams
 from facetry.errors import RequestError
 from facetry.listing import Label, Listing, ListingImage
 from facetry.prompting import answer_parts, compose, decode_image
-from facetry.taxonomy import Attribute, Category
+from facetry.taxonomy import Attribute, AttributeKind, Category
 
 PARAMS = PromptParams(question="Which category?", max_images=2, max_field_characters=20)
 
@@ -65,6 +65,13 @@ def test_an_answer_names_the_category_then_its_known_attributes_in_order() -> No
     parts = answer_parts(Label("A > B", {"colour": "red", "lid": "yes"}), category=category)
     assert "".join(part.text for part in parts) == "A > B\nlid: yes\ncolour: red\n"
     assert [part.text for part in parts if part.is_question] == ["lid:", "colour:"]
+
+
+def test_attributes_that_are_no_choice_are_not_asked() -> None:
+    width = Attribute("width", kind=AttributeKind.NUMBER, unit="cm")
+    category = Category("Pan", (width, Attribute("lid", ("yes", "no")), Attribute("use", ("oven", "hob"), many=True)))
+    parts = answer_parts(Label("Pan", {"width": "24", "lid": "yes", "use": "oven"}), category=category)
+    assert "".join(part.text for part in parts) == "Pan\nlid: yes\n"
 
 
 def test_transparency_becomes_white_and_photographs_stand_upright() -> None:

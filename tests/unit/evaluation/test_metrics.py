@@ -94,6 +94,11 @@ def test_an_attribute_that_was_not_answered_is_a_mistake_in_the_first_share_only
     assert lid.macro_f1 == pytest.approx((2 / 3 + 2 / 5) / 2)
 
 
+def test_an_attribute_that_models_do_not_answer_yet_is_not_scored() -> None:
+    texts = load_yaml("Pan: {attributes: {lid: {kind: text}}}", origin="test")
+    assert score([ask("Pan", "Pan", lid="a glass one")], taxonomy=texts).attributes == ()
+
+
 def test_listings_are_counted_by_offer_label_source_and_brand() -> None:
     rejected = (ListingImage(b"jpeg", "b.jpg", "blurred"),)
     cases = [
