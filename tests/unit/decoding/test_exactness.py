@@ -11,7 +11,6 @@ from PIL import Image
 
 from facetry.backbones.backbone import Backbone
 from facetry.backbones.encoder import model_positions
-from facetry.config import PromptParams
 from facetry.decoding.reading import Reading
 from facetry.decoding.search import Ranking, rank
 from facetry.decoding.trie import Trie
@@ -55,7 +54,7 @@ def _compile(backbone: Backbone, paths: Sequence[str]) -> Trie:
 def _score_every_label(backbone: Backbone, prompt: Prompt, trie: Trie, *, at_once: int = 128) -> dict[str, float]:
     """The log-probability of each label by plain forward passes: nothing is kept from one to the next."""
     scores = {}
-    numbers = trie.kept if trie.kept is not None else np.arange(len(trie))
+    numbers = np.array(sorted(_numbers(trie), key=lambda number: len(trie.tokens(number))))
     for part in np.split(numbers, range(at_once, len(numbers), at_once)):
         labels = [list(trie.tokens(number)) for number in part]
         longest = max(map(len, labels))
@@ -74,6 +73,10 @@ def _score_every_label(backbone: Backbone, prompt: Prompt, trie: Trie, *, at_onc
         for number, tokens, of_label in zip(part, labels, found, strict=True):
             scores[trie.labels[number]] = float(of_label[: len(tokens)].sum())
     return scores
+
+
+def _numbers(trie: Trie) -> Sequence[int]:
+    return range(len(trie)) if trie.kept is None else trie.kept.tolist()
 
 
 @torch.inference_mode()
@@ -133,3 +136,18 @@ def test_search_leaves_what_was_read_as_it_was(backbone: Backbone) -> None:
 
 def _best(rankings: Sequence[Ranking | None]) -> list[str]:
     return [ranking.found[0].label for ranking in rankings if ranking]
+
+
+def test_the_top_ten_of_googles_categories_are_those_that_scoring_every_one_finds(tmp_path: Path) -> None:
+    with gzip.open(GOOGLE, "rt", encoding="utf-8") as file:
+        paths = [line.rstrip("\n").partition(" - ")[2] for line in file if not line.startswith("#")]
+    write_tiny_model(tmp_path / "model", "qwen2_vl", taxonomy=_taxonomy(paths))
+    backbone = Backbone.load(tmp_path / "model")
+    trie = _compile(backbone, paths)
+    scores = _score_every_label(backbone, PROMPTS[1], trie)
+    [ranking] = _rank(backbone, [PROMPTS[1]], [trie], top_k=10)
+    assert len(scores) == len(paths) == 5582
+    _assert_same(ranking, scores, top_k=10)
+    for shortlist in (paths[::50], paths[7::400], paths[-1:]):
+        [of_shortlist] = _rank(backbone, [PROMPTS[1]], [trie.among(shortlist)], top_k=10)
+        _assert_same(of_shortlist, {path: scores[path] for path in shortlist}, top_k=10)
