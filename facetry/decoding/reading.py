@@ -181,7 +181,7 @@ class Expectation:
 
     def __init__(self, logits: torch.Tensor) -> None:
         self.logits = logits
-        totals = [_log_total(part) for part in logits.split(PLACES_AT_ONCE)]
+        totals = [_log_total(part) for part in torch.split(logits, PLACES_AT_ONCE)]
         self._log_totals = torch.cat(totals)
 
     def log_probabilities(self, places: Sequence[int], tokens: Sequence[int]) -> NDArray[np.float64]:

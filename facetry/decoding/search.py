@@ -17,7 +17,9 @@ from facetry.decoding.reading import Continuation, Tried
 from facetry.decoding.trie import ROOT, Numbers, Trie
 
 MAX_EXPANSIONS = 256
-MAX_PREFIXES_PER_PASS = 1
+MAX_PREFIXES_PER_PASS = 8
+MIN_SHARE_OF_BEST = 0.1
+"""A prefix less probable than this share of the best is not asked for beside it: it will hardly be needed."""
 
 
 class Reader(Protocol):
@@ -152,6 +154,8 @@ class _Search:
         passed_over: list[Prefix] = []
         # Nothing that comes after as many whole labels as are wanted needs to be asked for.
         while self._queue and len(self._asked) < at_most and len(passed_over) < self._top_k - len(self._found):
+            if self._asked and self._queue[0].cost > self._asked[0].prefix.cost - math.log(MIN_SHARE_OF_BEST):
+                break
             prefix = heapq.heappop(self._queue)
             if prefix.is_whole:
                 passed_over.append(prefix)
