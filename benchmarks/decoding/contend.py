@@ -21,7 +21,7 @@ from facetry.decoding.search import Ranking, rank
 from facetry.decoding.trie import Trie
 from facetry.prompting import END_OF_PART, Prompt, category_part
 
-NUM_ROUNDS = 5
+NUM_ROUNDS = 3
 NUM_FREE_TOKENS = 30
 NUM_SCORED = 6
 """Of the labels, one by one, in each round: all would take an hour."""

@@ -24,7 +24,8 @@ VOCABULARY_SIZE = 30_000
 TOKENIZER_SIZE = 1_500
 IMAGE_SIDE_PIXELS = 224
 NUM_LISTINGS = 2
-NUM_STEPS = 50
+NUM_STEPS = 100
+NUM_WARM_UP_STEPS = 5
 LEARNING_RATE = 1e-3
 # How often each listing is shown with its own category and with three others: what is learnt is not to be certain.
 DOUBT = (0.7, 0.15, 0.1, 0.05)
@@ -79,6 +80,9 @@ def teach(backbone: Backbone) -> list[float]:
     for weight in taught:
         weight.requires_grad_(True)
     optimizer = torch.optim.AdamW(taught, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / NUM_WARM_UP_STEPS, 1 - step / NUM_STEPS)
+    )
     losses = []
     for _ in range(NUM_STEPS):
         answers = [
@@ -99,7 +103,9 @@ def teach(backbone: Backbone) -> list[float]:
         ).logits
         loss = torch.nn.functional.cross_entropy(logits, said[is_said])
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
+        torch.nn.utils.clip_grad_norm_(taught, 1.0)
         optimizer.step()
+        schedule.step()
         optimizer.zero_grad()
         losses.append(loss.item())
     return losses
