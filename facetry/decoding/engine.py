@@ -14,7 +14,7 @@ from facetry.decoding.answer import Answer
 from facetry.decoding.caption_engine import CaptionEngine
 from facetry.decoding.checkpoint import Checkpoint
 from facetry.decoding.reading import Reading
-from facetry.decoding.search import Found, most_probable
+from facetry.decoding.search import Found, rank
 from facetry.decoding.trie import Trie
 from facetry.errors import RequestError
 from facetry.listing import Listing
@@ -29,9 +29,11 @@ class Engine:
         self.backbone = backbone
         self.taxonomy = taxonomy
         self._prompt = prompt
-        self._categories = Trie({leaf.path: backbone.token_ids(category_part(leaf.path)) for leaf in taxonomy.leaves})
+        self._categories = Trie.compile(
+            {leaf.path: backbone.token_ids(category_part(leaf.path)) for leaf in taxonomy.leaves}
+        )
         self._values = {
-            attribute: Trie({value: backbone.token_ids(value_part(value)) for value in attribute.values})
+            attribute: Trie.compile({value: backbone.token_ids(value_part(value)) for value in attribute.values})
             for leaf in taxonomy.leaves
             for attribute in leaf.choices
         }
@@ -63,22 +65,24 @@ class Engine:
         if not prompts:
             return []
         reading = Reading(self.backbone, prompts)
-        categories = most_probable(reading, [self._categories] * len(prompts))
-        reading.read([found.tokens if found else () for found in categories])
-        values = self._find_values(reading, [found.label if found else "" for found in categories])
+        categories = [found for found in _best(reading, [self._categories] * len(prompts)) if found]
+        values = self._find_values(reading, categories)
         return [_answer(category, of_category) for category, of_category in zip(categories, values, strict=True)]
 
-    def _find_values(self, reading: Reading, categories: Sequence[str]) -> list[dict[str, Found]]:
+    def _find_values(self, reading: Reading, categories: Sequence[Found]) -> list[dict[str, Found]]:
         """For each row, the values of its category's attributes, asked one after the other."""
-        attributes = [self.taxonomy.category(path).choices for path in categories]
+        attributes = [self.taxonomy.category(category.label).choices for category in categories]
         values: list[dict[str, Found]] = [{} for _ in categories]
+        unread = [category.tokens for category in categories]
         for turn in range(max(len(of_category) for of_category in attributes)):
             asked: list[Attribute | None] = [
                 of_category[turn] if turn < len(of_category) else None for of_category in attributes
             ]
-            reading.read([self._question_ids(attribute) for attribute in asked])
-            found = most_probable(reading, [self._values[attribute] if attribute else None for attribute in asked])
-            reading.read([value.tokens if value else () for value in found])
+            reading.read(
+                [(*said, *self._question_ids(attribute)) for said, attribute in zip(unread, asked, strict=True)]
+            )
+            found = _best(reading, [self._values[attribute] if attribute else None for attribute in asked])
+            unread = [value.tokens if value else () for value in found]
             for row, (attribute, value) in enumerate(zip(asked, found, strict=True)):
                 if attribute and value:
                     values[row][attribute.name] = value
@@ -88,8 +92,12 @@ class Engine:
         return self.backbone.token_ids(attribute_question(attribute.name)) if attribute else []
 
 
-def _answer(category: Found | None, values: dict[str, Found]) -> Answer:
-    assert category is not None
+def _best(reading: Reading, tries: Sequence[Trie | None]) -> list[Found | None]:
+    """For each row the most probable label of its trie; None where it has no trie."""
+    return [ranking.found[0] if ranking else None for ranking in rank(reading, tries)]
+
+
+def _answer(category: Found, values: dict[str, Found]) -> Answer:
     return Answer(
         category=category.label,
         probability=category.probability,

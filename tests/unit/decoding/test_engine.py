@@ -4,6 +4,7 @@ import io
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -11,7 +12,7 @@ from PIL import Image
 from facetry.backbones.backbone import Backbone
 from facetry.config import PromptParams
 from facetry.decoding import Answer, Engine
-from facetry.decoding.reading import Reading
+from facetry.decoding.reading import Continuation, Reading
 from facetry.errors import RequestError
 from facetry.listing import Listing, ListingImage
 from facetry.prompting import Prompt, category_part
@@ -68,12 +69,27 @@ MIXED = [
 
 
 def _log_probability_of(engine: Engine, listing: Listing, label: str) -> float:
+    """What the model makes of the prompt with a label after it, read as a whole."""
     prompt = engine.compose(listing)
     assert isinstance(prompt, Prompt)
     tokens = engine.backbone.token_ids(category_part(label))
+    expected = _read_whole(engine, prompt, tokens)[-len(tokens) - 1 : -1]
+    return float(expected[torch.arange(len(tokens)), tokens].sum())
+
+
+def _read_whole(engine: Engine, prompt: Prompt, tokens: list[int]) -> torch.Tensor:
+    """The log-probabilities of all tokens after each token of the prompt and of what follows it."""
+    batch = engine.backbone.encode([prompt])
+    ids = torch.cat([batch["input_ids"], torch.tensor([tokens])], dim=1)
+    images = {name: batch[name] for name in ("pixel_values", "image_grid_thw") if name in batch}
     with torch.inference_mode():
-        reading = Reading(engine.backbone, [prompt])
-        return sum(float(reading.peek([tokens[:end]])[0, token]) for end, token in enumerate(tokens))
+        logits = engine.backbone.model(
+            input_ids=ids,
+            mm_token_type_ids=(ids == engine.backbone.model.config.image_token_id).int(),
+            **images,
+        ).logits
+    log_probabilities: torch.Tensor = logits[0].double().log_softmax(dim=-1)
+    return log_probabilities
 
 
 def test_the_answer_is_the_most_probable_label_with_its_true_probability(engine: Engine) -> None:
@@ -85,26 +101,19 @@ def test_the_answer_is_the_most_probable_label_with_its_true_probability(engine:
         assert math.isclose(answer.probability, math.exp(scored[best]), rel_tol=1e-4)
 
 
-def test_peeking_after_reading_equals_reading_the_prompt_with_the_answer_in_it(engine: Engine) -> None:
-    listing = MIXED[0]
-    prompt = engine.compose(listing)
+def test_what_is_expected_after_reading_is_what_is_expected_after_the_whole(engine: Engine) -> None:
+    prompt = engine.compose(MIXED[0])
     assert isinstance(prompt, Prompt)
     first, second = engine.backbone.token_ids(category_part("Beauty > Serum")), [7, 8]
+    every_token = list(range(engine.backbone.model.config.text_config.vocab_size))
     with torch.inference_mode():
         reading = Reading(engine.backbone, [prompt])
         reading.read([first])
-        in_two = reading.peek([second])
-        in_one = Reading(engine.backbone, [prompt]).peek([[*first, *second]])
-        batch = engine.backbone.encode([prompt])
-        ids = torch.cat([batch["input_ids"], torch.tensor([[*first, *second]])], dim=1)
-        whole = engine.backbone.model(
-            input_ids=ids,
-            mm_token_type_ids=(ids == engine.backbone.model.config.image_token_id).int(),
-            pixel_values=batch["pixel_values"],
-            image_grid_thw=batch["image_grid_thw"],
-        ).logits[:, -1]
-    assert torch.allclose(in_one, in_two, atol=1e-4)
-    assert torch.allclose(in_one, whole.double().log_softmax(dim=-1), atol=1e-4)
+        [tried] = reading.fork([0]).attempt([Continuation(0, second, every_token)])
+        reading.read([second])
+    whole = _read_whole(engine, prompt, [*first, *second])[-1].numpy()
+    assert np.allclose(reading.expect(0, every_token), whole, atol=1e-5)
+    assert np.allclose(tried.next_log_probabilities, whole, atol=1e-5)
 
 
 def test_a_listing_is_answered_alike_alone_and_among_others(engine: Engine) -> None:
