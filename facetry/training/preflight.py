@@ -305,4 +305,5 @@ def _has(plan: Plan) -> str:
 
 
 def _gigabytes(num_bytes: float) -> str:
-    return f"{num_bytes / GIGABYTE:.3g} GB"
+    gigabytes = num_bytes / GIGABYTE
+    return f"{gigabytes:,.0f} GB" if gigabytes >= 100 else f"{gigabytes:.3g} GB"

@@ -127,7 +127,7 @@ def test_the_table_tells_what_was_considered_and_chosen(large: Path) -> None:
     assert lines[2].startswith(
         "a micro-batch has at most 200 tokens of text and 2000 of images, of which 12 are learnt;"
     )
-    assert lines[3] == "gigabytes for each of 1 processes, 80.0 GB and 200.0 GB of RAM are there, 90% of them usable:"
+    assert lines[3] == "gigabytes for each of 1 processes, 80 GB and 200 GB of RAM are there, 90% of them usable:"
     assert lines[4].split()[:4] == ["ZeRO", "offload", "accumulation", "checkpointing"]
     assert [line.endswith("fits") for line in lines[5:]] == [False, False, False, True]
 
