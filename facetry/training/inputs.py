@@ -26,7 +26,8 @@ def check_inputs(catalogue: Catalogue, *, params: TrainParams) -> None:
     is_hub_name = params.base_model.count("/") == 1 and not params.base_model.startswith((".", "/"))
     if not Path(params.base_model).is_dir() and not is_hub_name:
         raise TrainingError(f"train.base_model: no model folder at {params.base_model}, nor is it a hub name like a/b")
-    check_tracking(params.tracking)
+    for run in params.runs():
+        check_tracking(run.tracking)
 
 
 def check_tracking(params: TrackingParams) -> None:

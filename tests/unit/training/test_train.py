@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,7 +141,7 @@ def test_a_run_killed_at_any_moment_and_started_again_ends_with_the_same_weights
     again = _start(shop, params, out)
     told, _ = again.communicate(timeout=200)
     assert again.returncode == 0
-    assert "continuing from checkpoint-" in told
+    assert re.search(r"^continuing from checkpoint-[24]$", told, re.MULTILINE)  # the kill may come after the next one
     undisturbed = _weights(on_one_rank)
     assert all(torch.equal(weight, undisturbed[name]) for name, weight in _weights(out).items())
     assert not (tmp_path / ".checkpoint-state").exists()
